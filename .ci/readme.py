@@ -1,0 +1,21 @@
+"Write README.md from nbs/index.ipynb, without quarto. usage: python .ci/readme.py"
+import json, re
+from pathlib import Path
+
+root = Path(__file__).parent.parent
+text = lambda o: ''.join(o)
+
+def outputs(cell):
+    "What a code cell printed or returned, as an indented block"
+    out = [text(o.get('text', o.get('data', {}).get('text/plain', ''))) for o in cell['outputs'] if o.get('name') != 'stderr']
+    return [f'```\n{o.rstrip()}\n```' for o in out if o.strip()]
+
+def blocks(cell):
+    src = text(cell['source'])
+    if cell['cell_type'] == 'markdown': return [re.sub(r'\]\((?!https?://|#)', '](nbs/', src)]
+    if re.search(r'^#\|\s*hide', src, re.M): return []
+    return ['```python\n' + re.sub(r'^#\|.*\n', '', src, flags=re.M).rstrip() + '\n```', *outputs(cell)]
+
+cells = json.loads((root/'nbs/index.ipynb').read_text(encoding='utf-8'))['cells']
+body = '\n\n'.join(b for c in cells for b in blocks(c))
+(root/'README.md').write_text(f'<!-- made from nbs/index.ipynb by .ci/readme.py: edit the notebook -->\n\n{body}\n', encoding='utf-8')

@@ -1,0 +1,13 @@
+"Everything: `from dcgan_nb.all import *`"
+from .core import *
+from .data import *
+from .losses import *
+from .conv import *
+from .init import *
+from .models import *
+from .optim import *
+from .learner import *
+from .stability import *
+from .sampling import *
+from .runs import *
+from .recipes import *
