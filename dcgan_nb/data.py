@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['modes', 'exts', 'to_range', 'from_range', 'image_grid', 'digit_images', 'read_image', 'size_plan', 'ImageSet',
-           'image_files', 'read_folder', 'ToRange', 'ImagesDL', 'pick_device', 'image_dls', 'folder_dls', 'digits_dls',
-           'find_dataset', 'get_dataset', 'cifar10_dls', 'cars_dls']
+           'image_files', 'read_folder', 'ToRange', 'as_image', 'ImagesDL', 'pick_device', 'image_dls', 'folder_dls',
+           'digits_dls', 'find_dataset', 'get_dataset', 'cifar10_dls', 'cars_dls']
 
-# %% ../nbs/01_data.ipynb #afb4ede6
+# %% ../nbs/01_data.ipynb #6bb09292
+from .core import *   # first: it quiets fastai's import
 import fastai.vision.data   # registers how batches of images are shown
 import torch
 from dataclasses import dataclass, field
@@ -17,14 +18,13 @@ from urllib.error import URLError
 from fastai.data.core import DataLoaders, TfmdDL
 from fastai.data.external import URLs, untar_data
 from fastai.data.transforms import get_files
-from fastai.torch_core import TensorImage, default_device
+from fastai.torch_core import TensorImage, TensorImageBW, default_device
 from fastcore.parallel import parallel
 from fasttransform import DisplayedTransform
 from PIL import Image, ImageOps
 from sklearn.datasets import load_digits
 from torchvision.transforms.functional import pil_to_tensor, resize
 from torchvision.utils import make_grid
-from .core import *
 
 # %% ../nbs/01_data.ipynb #925fe97d
 def to_range(
@@ -95,7 +95,7 @@ def size_plan(
 
 def _nearest(s, step): return '8 and 10' if s < 8 else f'{s//step*step} and {s//step*step + step}'
 
-# %% ../nbs/01_data.ipynb #8da70b00
+# %% ../nbs/01_data.ipynb #49fb6814
 @dataclass
 class ImageSet:
     "Images in memory, and where they came from"
@@ -103,6 +103,7 @@ class ImageSet:
     name:str='images' # what a result card calls them
     skipped:dict = field(default_factory=dict) # file → why it could not be used
     def __len__(self): return len(self.x)
+    def new_empty(self): return ImageSet(self.x[:0], self.name)
     def __getitem__(self, i): return self.x[i]
 
 # %% ../nbs/01_data.ipynb #22ac03de
@@ -149,11 +150,15 @@ class ToRange(DisplayedTransform):
     def encodes(self, x:TensorImage): return to_range(x)
     def decodes(self, x:TensorImage): return from_range(x)
 
-# %% ../nbs/01_data.ipynb #02e07046
+# %% ../nbs/01_data.ipynb #41bf21c8
+def as_image(x): # b×c×h×w tensor
+    "The fastai type that knows how to show such a batch"
+    return (TensorImageBW if x.shape[1] == 1 else TensorImage)(x)
+
 class ImagesDL(TfmdDL):
     "A fastai data loader over one array of bytes: a batch is one indexing"
     def do_item(self, i): return i or 0
-    def create_batch(self, idxs): return (TensorImage(self.dataset[list(idxs)]),)
+    def create_batch(self, idxs): return (as_image(self.dataset[list(idxs)]),)
     def retain(self, res, b): return res
 
 # %% ../nbs/01_data.ipynb #0e339b5e
