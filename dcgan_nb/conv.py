@@ -10,7 +10,7 @@ __all__ = ['conv_size', 'conv2d', 'conv_matrix', 'conv_transpose_size', 'conv_tr
 import torch, torch.nn.functional as F
 from torch import nn
 
-# %% ../nbs/03_conv.ipynb #cd68d902
+# %% ../nbs/03_conv.ipynb #888343bd
 def conv_size(
     n:int, # input height or width, pixels
     k:int, # kernel height or width, pixels
@@ -18,15 +18,15 @@ def conv_size(
     padding:int=0, # zeros added at each end, pixels
 )->int: # output height or width, pixels
     "How many windows a convolution finds along one axis"
-    if k > n + 2*padding: raise ValueError(f'a kernel of {k} does not fit into {n} pixels with padding {padding}')
+    if k > n + 2*padding:
+        raise ValueError(f'a kernel of {k} does not fit into {n} pixels with padding {padding}')
     return (n + 2*padding - k)//stride + 1
 
-# %% ../nbs/03_conv.ipynb #b14e1fa7
+# %% ../nbs/03_conv.ipynb #b5054c26
 def _pair(o):
     "`o` as (vertical, horizontal)"
     return (o, o) if isinstance(o, int) else tuple(o)
 
-# %% ../nbs/03_conv.ipynb #426af0f5
 def conv2d(
     x:torch.Tensor, # pictures, b×ni×h×w
     w:torch.Tensor, # kernels, nf×ni×kh×kw
@@ -53,7 +53,7 @@ def conv_matrix(
     pixels = torch.eye(torch.Size(shape).numel(), dtype=w.dtype, device=w.device)
     return conv2d(pixels.unflatten(1, shape), w, stride, padding).flatten(1).T
 
-# %% ../nbs/03_conv.ipynb #703337bd
+# %% ../nbs/03_conv.ipynb #7c592cbf
 def conv_transpose_size(
     n:int, # input height or width, pixels
     k:int, # kernel height or width, pixels
@@ -62,12 +62,13 @@ def conv_transpose_size(
     output_padding:int=0, # added at the bottom and right end, pixels; less than `stride`
 )->int: # output height or width, pixels
     "How many pixels the stamps of a transposed convolution cover along one axis"
-    if not 0 <= output_padding < stride: raise ValueError(f'output_padding is {output_padding}, must be from 0 to {stride-1}')
+    if not 0 <= output_padding < stride:
+        raise ValueError(f'output_padding is {output_padding}, must be from 0 to {stride-1}')
     size = (n - 1)*stride - 2*padding + k + output_padding
     if size < 1: raise ValueError(f'padding {padding} cuts all of the picture away')
     return size
 
-# %% ../nbs/03_conv.ipynb #5e358089
+# %% ../nbs/03_conv.ipynb #c7671181
 def conv_transpose2d(
     x:torch.Tensor, # b×ni×h×w
     w:torch.Tensor, # kernels, ni×nf×kh×kw
@@ -75,7 +76,7 @@ def conv_transpose2d(
     padding=0, # cut off on each side, pixels; int or (vertical, horizontal)
     output_padding=0, # added at bottom and right, pixels; int or (vertical, horizontal)
 )->torch.Tensor: # b×nf×h'×w', sizes as in `conv_transpose_size`
-    "Transpose of `conv2d` (arXiv 1603.07285, section 4): one matrix product makes the stamps, `fold` adds them up"
+    "Transpose of `conv2d` (arXiv 1603.07285, 4): a matrix product makes stamps, `fold` adds them up"
     if x.ndim != 4 or x.shape[1] != w.shape[0]:
         raise ValueError(f'these kernels need b×{w.shape[0]}×h×w, not {"×".join(map(str, x.shape))}')
     k, s, p = w.shape[2:], _pair(stride), _pair(padding)
