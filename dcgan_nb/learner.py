@@ -5,19 +5,18 @@
 # %% auto #0
 __all__ = ['DrawLatents', 'gan_splitter', 'DCGANLearner', 'ShowLosses', 'dcgan_learner']
 
-# %% ../nbs/09_learner.ipynb #f8b7927f
+# %% ../nbs/09_learner.ipynb #5e6fb1c0
 from .core import plot_lines   # first: it quiets fastai's import
 import torch
 from fastai.callback.core import Callback
 from fastai.callback.progress import ProgressCallback
 from fastai.vision.gan import FixedGANSwitcher, GANLearner, GANTrainer
 from fastai.metrics import LossMetrics
-from fastai.torch_core import TensorImage
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from functools import partial
 from math import isfinite
-from .data import image_grid
+from .data import as_image, image_grid
 from .losses import d_loss, g_loss
 from .models import Discriminator, Generator
 from .optim import dcgan_opt
@@ -132,7 +131,7 @@ def dcgan_learner(
     return DCGANLearner(dls, generator, discriminator, partial(_g_loss, real_label=real_label),
                         partial(d_loss, real_label=real_label, fake_label=fake_label), lr=lr, seed=seed, **kwargs)
 
-# %% ../nbs/09_learner.ipynb #00d75786
+# %% ../nbs/09_learner.ipynb #394dcfcc
 @patch
 def show_results(self:DCGANLearner,
     ds_idx:int=1, # which loader of the `DataLoaders`, if `dl` is not given
@@ -142,7 +141,7 @@ def show_results(self:DCGANLearner,
 ):
     "Generated pictures for a batch of new latents"
     dl = dl or self.dls[ds_idx]
-    dl.show_batch((TensorImage(self.get_preds(dl=[dl.one_batch()])[0]),), max_n=max_n, **kwargs)
+    dl.show_batch((as_image(self.get_preds(dl=[dl.one_batch()])[0]),), max_n=max_n, **kwargs)
 
 # %% ../nbs/09_learner.ipynb #7597edd3
 @patch
@@ -154,7 +153,7 @@ def show_samples(self:DCGANLearner,
     "A grid of pictures for a fixed set of latents"
     return image_grid(self.generator.sample(n, seed), cols)
 
-# %% ../nbs/09_learner.ipynb #447e04a8
+# %% ../nbs/09_learner.ipynb #70114a88
 @patch
 def plot_losses(self:DCGANLearner,
     smooth:int=20, # batches in the moving average
@@ -166,5 +165,5 @@ def plot_losses(self:DCGANLearner,
     d, g = torch.nn.functional.avg_pool1d(y, smooth, 1)[:, 0]
     x = torch.arange(len(d)) + smooth
     ax = plot_lines({'D': (x, d), 'G': (x, g)}, title='Losses of discriminator and generator', xlabel='batch', ylabel='loss', ax=ax)
-    ax.axhline(1.386, c='grey', lw=0.8); ax.text(0, 1.386, ' D knows nothing (ln 4)', fontsize=8, va='bottom')
+    ax.axhline(1.386, c='grey', lw=0.8); ax.text(x[-1], 1.386, 'D knows nothing (ln 4)', fontsize=8, va='bottom', ha='right')
     return ax
