@@ -37,7 +37,7 @@ class SampleGrid(Callback):
         self.files.append(self.folder/f'epoch_{epoch:04d}.png')
         self.show_samples(self.n, self.seed).save(self.files[-1])
 
-# %% ../nbs/11_sampling.ipynb #307e299b
+# %% ../nbs/11_sampling.ipynb #c44fc2ba
 def make_gif(
     files, # pictures of one size, in order
     out, # the GIF to write
@@ -48,7 +48,8 @@ def make_gif(
     files = list(files)
     if not files: raise ValueError(f'no frames for {out}: SampleGrid saves one every few epochs and at the end of a fit')
     frames = [np.array(Image.open(f).convert('RGB')) for f in files]
-    iio.imwrite(out, frames, duration=[ms]*(len(frames)-1) + [last_ms], loop=0)
+    durations = [ms]*(len(frames)-1) + [last_ms]
+    iio.imwrite(out, frames, duration=durations if len(frames) > 1 else last_ms, loop=0)
     return Path(out)
 
 # %% ../nbs/11_sampling.ipynb #38fd3575
