@@ -3,6 +3,8 @@ from .core import *
 from .data import *
 from .losses import *
 from .conv import *
+from .activations import *
+from .norm import *
 from .init import *
 from .models import *
 from .optim import *
