@@ -104,7 +104,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'dcgan_nb.models.Pretrained': ('models.html#pretrained', 'dcgan_nb/models.py'),
                                  'dcgan_nb.models.Pretrained._from_pretrained': ( 'models.html#pretrained._from_pretrained',
                                                                                   'dcgan_nb/models.py'),
-                                 'dcgan_nb.models._pair': ('models.html#_pair', 'dcgan_nb/models.py'),
                                  'dcgan_nb.models.d_block': ('models.html#d_block', 'dcgan_nb/models.py'),
                                  'dcgan_nb.models.d_layers': ('models.html#d_layers', 'dcgan_nb/models.py'),
                                  'dcgan_nb.models.g_block': ('models.html#g_block', 'dcgan_nb/models.py'),

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['g_layers', 'd_layers', 'model_table', 'sample_z', 'Pretrained', 'g_block', 'd_block', 'Generator', 'Discriminator']
 
-# %% ../nbs/07_models.ipynb #e54e53b1
+# %% ../nbs/07_models.ipynb #7427520e
 import numpy as np, pandas as pd, torch
 from contextlib import redirect_stdout
 from fastcore.basics import patch
@@ -14,7 +14,7 @@ from itertools import pairwise
 from math import prod
 from torch import nn
 from .data import size_plan
-from .conv import conv_size, conv_transpose_size
+from .conv import _pair, conv_size, conv_transpose_size
 from .init import init_dcgan
 
 # %% ../nbs/07_models.ipynb #fbbc00e9
@@ -38,9 +38,7 @@ def d_layers(
     "The strided convolutions of a discriminator, from picture to logit"
     return [(nf, ni, *o) for ni, nf, *o in reversed(g_layers(size, channels, 1, ndf))]
 
-# %% ../nbs/07_models.ipynb #035ca80c
-def _pair(k): return k if isinstance(k, tuple) else (k, k)
-
+# %% ../nbs/07_models.ipynb #0a9ae4ba
 def model_table(
     layers, # from `g_layers` or `d_layers`
     hw=(1, 1), # height and width that go in: 1×1 for a latent
