@@ -131,7 +131,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'dcgan_nb.recipes.get_dls': ('recipes.html#get_dls', 'dcgan_nb/recipes.py'),
                                   'dcgan_nb.recipes.get_recipe': ('recipes.html#get_recipe', 'dcgan_nb/recipes.py'),
                                   'dcgan_nb.recipes.recipe_learner': ('recipes.html#recipe_learner', 'dcgan_nb/recipes.py'),
-                                  'dcgan_nb.recipes.sample': ('recipes.html#sample', 'dcgan_nb/recipes.py'),
+                                  'dcgan_nb.recipes.sample_run': ('recipes.html#sample_run', 'dcgan_nb/recipes.py'),
                                   'dcgan_nb.recipes.train': ('recipes.html#train', 'dcgan_nb/recipes.py'),
                                   'dcgan_nb.recipes.train_parser': ('recipes.html#train_parser', 'dcgan_nb/recipes.py')},
             'dcgan_nb.runs': { 'dcgan_nb.runs._cpu_name': ('runs.html#_cpu_name', 'dcgan_nb/runs.py'),
