@@ -5,13 +5,16 @@
 # %% auto #0
 __all__ = ['g_layers', 'd_layers', 'model_table', 'sample_z', 'Pretrained', 'g_block', 'd_block', 'Generator', 'Discriminator']
 
-# %% ../nbs/07_models.ipynb #7427520e
+# %% ../nbs/07_models.ipynb #8809fdfa
 import numpy as np, pandas as pd, torch
-from contextlib import redirect_stdout
+from copy import deepcopy
 from fastcore.basics import patch
-from huggingface_hub import PyTorchModelHubMixin
+from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
 from itertools import pairwise
 from math import prod
+from pathlib import Path
+from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import nn
 from .data import size_plan
 from .conv import _pair, conv_size, conv_transpose_size
@@ -62,16 +65,30 @@ def sample_z(
     if seed is None: return torch.randn(n, nz)
     return torch.from_numpy(np.random.default_rng(seed).standard_normal((n, nz), dtype=np.float32))
 
-# %% ../nbs/07_models.ipynb #79a91d25
+# %% ../nbs/07_models.ipynb #140f974d
 class Pretrained(PyTorchModelHubMixin):
     "Saving to and loading from a folder or the Hugging Face Hub, strictly"
     @classmethod
-    def _from_pretrained(cls, *, model_id, strict=True, **kwargs):
+    def _from_pretrained(cls, *, model_id, strict=True, map_location='cpu', revision=None, cache_dir=None, force_download=False,
+                         local_files_only=False, token=None, **sizes):
         try:
-            with redirect_stdout(None): return super()._from_pretrained(model_id=model_id, strict=strict, **kwargs)
+            file = Path(model_id)/'model.safetensors'
+            if not file.parent.is_dir(): file = hf_hub_download(model_id, file.name, revision=revision, cache_dir=cache_dir,
+                force_download=force_download, local_files_only=local_files_only, token=token)
+            _check_weights(cls, sizes, file)
+            net = cls(**sizes)
+            net.load_state_dict(load_file(file, device=str(map_location)))
+            return net.eval()
         except Exception as e:
             raise ValueError(f"'{model_id}' is neither a folder nor a Hub name from which a {cls.__name__} can be loaded "
                              f"({type(e).__name__}: {' '.join(str(e).split())[:200]})") from e
+
+def _check_weights(cls, sizes, file):
+    "Compare a file's names and shapes with the network's, which takes no memory on torch's meta device"
+    with torch.device('meta'): want = {k: list(v.shape) for k, v in cls(**sizes).state_dict().items()}
+    with safe_open(file, 'pt') as f: have = {k: f.get_slice(k).get_shape() for k in f.keys()}
+    wrong = [f'{k} is {have.get(k, "missing")}, not {want.get(k, "wanted")}' for k in {**want, **have} if want.get(k) != have.get(k)]
+    if wrong: raise ValueError('weights do not fit the configuration: ' + '; '.join(wrong[:2]))
 
 # %% ../nbs/07_models.ipynb #54c4235d
 def g_block(*layer): return nn.Sequential(nn.ConvTranspose2d(*layer, bias=False), nn.BatchNorm2d(layer[1]), nn.ReLU(True))
@@ -119,7 +136,7 @@ class Discriminator(nn.Module, Pretrained, library_name='dcgan_nb', license='apa
             raise ValueError(f'pictures must be b×{"×".join(map(str, want))}, got {"×".join(map(str, x.shape))}')
         return self.layers(x).flatten()
 
-# %% ../nbs/07_models.ipynb #aeab232e
+# %% ../nbs/07_models.ipynb #1ff14c63
 @patch
 @torch.no_grad()
 def sample(self:Generator,
@@ -128,7 +145,5 @@ def sample(self:Generator,
     bs:int=256, # how many at a time
 ): # n×c×h×w in [-1, 1], on the CPU
     "Draw pictures with the network in evaluation mode"
-    was, device = self.training, next(self.parameters()).device
-    self.eval()
-    try: return torch.cat([self(z.to(device)).cpu() for z in sample_z(n, self.nz, seed).split(bs)])
-    finally: self.train(was)
+    net, device = deepcopy(self).eval().to(memory_format=torch.contiguous_format), next(self.parameters()).device
+    return torch.cat([net(z.to(device)).cpu() for z in sample_z(n, self.nz, seed).split(bs)])

@@ -15,7 +15,7 @@ from PIL import Image
 from .data import image_grid
 from .models import Generator
 
-# %% ../nbs/11_sampling.ipynb #9a2b914a
+# %% ../nbs/11_sampling.ipynb #9a519441
 class SampleGrid(Callback):
     "Save a grid of pictures for fixed latents at every n-th epoch and at the last"
     order = 70
@@ -28,13 +28,16 @@ class SampleGrid(Callback):
     def before_fit(self):
         self.run = not hasattr(self, 'gather_preds')    # `get_preds` is no training
         if not self.run: return
-        self.folder, self.files = Path(self.path)/'samples', []
+        self.folder = Path(self.path)/'samples'
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.files = [o for i in range(self.first_epoch) if (o := self.file(i + 1)).exists()]     # of a resumed run
+
+    def file(self, epoch): return self.folder/f'epoch_{epoch:04d}.png'
 
     def after_epoch(self):
         epoch = self.epoch + 1
         if epoch % self.every and epoch != self.n_epoch: return
-        self.files.append(self.folder/f'epoch_{epoch:04d}.png')
+        self.files.append(self.file(epoch))
         self.show_samples(self.n, self.seed).save(self.files[-1])
 
 # %% ../nbs/11_sampling.ipynb #c44fc2ba
