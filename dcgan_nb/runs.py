@@ -151,7 +151,7 @@ def training_state(self:DCGANLearner,
                       smooth=[r.smooth_loss.count, r.smooth_loss.now, r.smooth_loss.val, r.smooth_loss.fetched],
                       metrics=[[m.total, m.count] for m in self.metrics]))
 
-# %% ../nbs/14_runs.ipynb #f7a9cdd6
+# %% ../nbs/14_runs.ipynb #a7dc5113
 class Restore(Callback):
     "Start a fit in the middle of another, from its `training_state`"
     order = 95
@@ -169,6 +169,7 @@ class Restore(Callback):
         r.values, r.lrs, r.iters, r.losses = [list(s['recorder'][o]) for o in ('values', 'lrs', 'iters', 'losses')]
         r.smooth_loss.count, r.smooth_loss.now, r.smooth_loss.val, r.smooth_loss.fetched = s['recorder']['smooth']
         self.learn.train_iter = len(r.lrs)
+        if hasattr(self, 'progress') and getattr(self.progress, 'mbar', None): self.progress.mbar.update(0)    # the bar starts its clock at 0
 
     def before_train(self):
         s, dl = self.state, self.dls.train
