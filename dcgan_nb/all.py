@@ -11,5 +11,6 @@ from .optim import *
 from .learner import *
 from .stability import *
 from .sampling import *
+from .scaling import *
 from .runs import *
 from .recipes import *
