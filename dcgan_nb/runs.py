@@ -349,7 +349,7 @@ def save_run(
     if (skipped := learn.dls.train.dataset.skipped):
         with (run/'skipped.csv').open('w', newline='', encoding='utf-8') as f: csv.writer(f).writerows([('file', 'why'), *skipped.items()])
 
-# %% ../nbs/14_runs.ipynb #186f0e9d
+# %% ../nbs/14_runs.ipynb #9e0eb082
 def _alive(pid):
     try: os.kill(pid, 0)
     except ProcessLookupError: return False
@@ -365,7 +365,7 @@ def run_state(
     last = json.loads(metas[-1].read_text()) if metas else card
     state, here = card.get('state', '?'), card.get('host') == socket.gethostname()
     if state == 'running' and here and not _alive(card['pid']): state = 'killed'
-    return dict(run=str(run), recipe=card.get('recipe', '?'), state=state, epochs=last.get('epoch', 0), of=card.get('settings', {}).get('epochs'),
+    return dict(run=str(run), recipe=card.get('recipe', '?'), state=state, epochs=last.get('epoch', card.get('epochs', 0)), of=card.get('settings', {}).get('epochs'),
                 d_loss=last.get('d_loss'), g_loss=last.get('g_loss'), seconds=last.get('seconds'))
 
 def list_runs(
