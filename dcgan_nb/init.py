@@ -65,8 +65,7 @@ def act_gain(
     density = (-eps.square()/2).exp()
     return ((f(eps * ms**0.5).square() * density).sum() / density.sum() / ms).item()
 
-# %% ../nbs/06_init.ipynb #fe2ab419
-@torch.no_grad()
+# %% ../nbs/06_init.ipynb #27f68f49
 def predict_std(
     model:nn.Module, # layers that run one after another: conv, batch norm, activation
     ms:torch.Tensor, # mean square of the input, 1×c×h×w; ones for z from N(0, 1)
