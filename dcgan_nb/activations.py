@@ -34,7 +34,7 @@ def tanh(
     t = torch.expm1(-2*torch.where(x < 0, -x, x)) # e^(-2|x|) - 1, in [-1, 0]
     return torch.where(x < 0, t, -t) / (2 + t)
 
-# %% ../nbs/04_activations.ipynb #a06a3319
+# %% ../nbs/04_activations.ipynb #c9665e1d
 def layer_outputs(
     model:nn.Module, # any network
     x:torch.Tensor, # a batch for it, b×c×h×w
@@ -42,7 +42,7 @@ def layer_outputs(
 )->list: # a tensor for each call of such a module, in the order they ran
     "What the modules of the given `types` put out when `model` runs on `x`"
     mods, outs = [m for m in model.modules() if isinstance(m, types)], []
-    if not mods: raise ValueError(f'{type(model).__name__} has no module of type {types}; hooks see modules, not functions')
+    if not mods: raise ValueError(f'nothing of type {types} in this model; hooks see modules, not functions')
     with torch.no_grad(), Hooks(mods, lambda m, i, o: outs.append(o.clone())): model(x)
     return outs
 

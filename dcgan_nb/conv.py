@@ -22,11 +22,12 @@ def conv_size(
         raise ValueError(f'a kernel of {k} does not fit into {n} pixels with padding {padding}')
     return (n + 2*padding - k)//stride + 1
 
-# %% ../nbs/03_conv.ipynb #b5054c26
+# %% ../nbs/03_conv.ipynb #b14e1fa7
 def _pair(o):
     "`o` as (vertical, horizontal)"
     return (o, o) if isinstance(o, int) else tuple(o)
 
+# %% ../nbs/03_conv.ipynb #426af0f5
 def conv2d(
     x:torch.Tensor, # pictures, b×ni×h×w
     w:torch.Tensor, # kernels, nf×ni×kh×kw

@@ -7,14 +7,15 @@ __all__ = ['to_range', 'from_range', 'image_grid', 'digit_images', 'read_image',
            'image_files', 'read_folder', 'ToRange', 'as_image', 'ImagesDL', 'pick_device', 'image_dls', 'folder_dls',
            'digits_dls', 'find_dataset', 'get_dataset', 'cifar10_dls', 'cars_dls']
 
-# %% ../nbs/01_data.ipynb #d0ecd7af
+# %% ../nbs/01_data.ipynb #436bb06e
 from .core import *   # first: it quiets fastai's import
 import fastai.vision.data   # registers how batches of images are shown
-import hashlib, os, psutil, shutil, tempfile, torch
+import hashlib, os, psutil, shutil, tarfile, tempfile, torch
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
 from pathlib import Path
+from unittest.mock import patch as replaced
 from urllib.error import URLError
 from fastai.data.core import DataLoaders, TfmdDL
 from fastai.data.external import URLs, fastai_path, untar_data
@@ -135,7 +136,7 @@ def room_for(
     try: return torch.from_file(file, shared=True, size=n, dtype=torch.uint8).view(shape)
     finally: os.unlink(file)
 
-# %% ../nbs/01_data.ipynb #f0733572
+# %% ../nbs/01_data.ipynb #396232bf
 _exts = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.gif', '.tif', '.tiff', '.ppm'}
 
 def image_files(
@@ -145,14 +146,15 @@ def image_files(
     path = Path(path).expanduser()
     if not path.exists(): raise FileNotFoundError(f"there is no folder '{path}': check its name")
     if not path.is_dir(): raise NotADirectoryError(f"'{path}' is a file: give the folder that holds the pictures")
-    files = sorted({os.path.realpath(o): o for o in sorted(get_files(path, extensions=_exts), reverse=True)}.values())   # a link to a parent ends
+    nearest = sorted(get_files(path, extensions=_exts), key=lambda o: (len(o.parts), o), reverse=True)
+    files = sorted({os.path.realpath(o): o for o in nearest}.values())     # one name each, whatever links lead in circles
     if not files: raise FileNotFoundError(f"'{path}' holds no pictures ({', '.join(sorted(_exts))}): give a folder that does")
     return files
 
-# %% ../nbs/01_data.ipynb #c7d8fc33
+# %% ../nbs/01_data.ipynb #4fbc7d80
 def _read(file, size, channels):
     try: return read_image(file, size, channels)
-    except Exception as e: return f'{type(e).__name__}: {e}'   # anything a broken file can raise in a decoder
+    except Exception as e: return f'{type(e).__name__}: {e}'.replace(f"'{file}'", 'it')   # anything a broken file can raise in a decoder
 
 def read_folder(
     path, # a folder, nested or not
@@ -265,7 +267,7 @@ def find_dataset(
                    key=lambda p: (len(p.parts), p))
     return next((p for p in found if get_files(p, extensions=_exts)), None)
 
-# %% ../nbs/01_data.ipynb #dd2da96a
+# %% ../nbs/01_data.ipynb #a192e9b5
 def get_dataset(
     name:str, # what an error calls it
     url:str, # one of fastai's `URLs`
@@ -274,8 +276,9 @@ def get_dataset(
 ): # its folder
     "An attached dataset if there is one, else fastai's copy, downloaded once"
     if (path := find_dataset(words, root)): return path
-    try: return untar_data(url)
-    except (URLError, OSError, AssertionError) as e:
+    try:
+        with replaced.object(tarfile.TarFile, 'extraction_filter', staticmethod(tarfile.data_filter), create=True): return untar_data(url)
+    except (URLError, OSError, AssertionError, tarfile.TarError) as e:
         raise ConnectionError(f'{name} could not be downloaded from {url} ({e}): check the network (on Kaggle: the Internet '
                               f'switch, or attach the dataset), or give a folder of your own copy with --data') from e
 

@@ -131,15 +131,16 @@ def to_detach(self:DCGANLearner, b, cpu=True, gather=True):
     "Metrics stay on the device while the learner trains"
     return super(DCGANLearner, self).to_detach(b, cpu and not self.training, gather)
 
-# %% ../nbs/09_learner.ipynb #320d2cab
+# %% ../nbs/09_learner.ipynb #6e77b1e5
 class SmoothLoss(AvgSmoothLoss):
-    "fastai's smoothed loss, looked at only when `fetch` is called"
+    "fastai's smoothed loss, on a GPU looked at only when `fetch` is called"
     def reset(self):
         super().reset()
         self.now, self.fetched = self.val, 1
     def accumulate(self, learn):
         self.count += 1
         self.now = torch.lerp(learn.loss, self.now.to(learn.loss.device), self.beta)
+        if self.now.device.type == 'cpu': self.fetch()
     def fetch(self): self.val, self.fetched = self.now.cpu(), self.count
     @property
     def value(self): return self.val / (1 - self.beta**self.fetched)

@@ -151,7 +151,7 @@ def training_state(self:DCGANLearner,
                       smooth=[r.smooth_loss.count, r.smooth_loss.now, r.smooth_loss.val, r.smooth_loss.fetched],
                       metrics=[[m.total, m.count] for m in self.metrics]))
 
-# %% ../nbs/14_runs.ipynb #f7a9cdd6
+# %% ../nbs/14_runs.ipynb #a7dc5113
 class Restore(Callback):
     "Start a fit in the middle of another, from its `training_state`"
     order = 95
@@ -169,6 +169,7 @@ class Restore(Callback):
         r.values, r.lrs, r.iters, r.losses = [list(s['recorder'][o]) for o in ('values', 'lrs', 'iters', 'losses')]
         r.smooth_loss.count, r.smooth_loss.now, r.smooth_loss.val, r.smooth_loss.fetched = s['recorder']['smooth']
         self.learn.train_iter = len(r.lrs)
+        if hasattr(self, 'progress') and getattr(self.progress, 'mbar', None): self.progress.mbar.update(0)    # the bar starts its clock at 0
 
     def before_train(self):
         s, dl = self.state, self.dls.train
@@ -348,7 +349,7 @@ def save_run(
     if (skipped := learn.dls.train.dataset.skipped):
         with (run/'skipped.csv').open('w', newline='', encoding='utf-8') as f: csv.writer(f).writerows([('file', 'why'), *skipped.items()])
 
-# %% ../nbs/14_runs.ipynb #186f0e9d
+# %% ../nbs/14_runs.ipynb #9e0eb082
 def _alive(pid):
     try: os.kill(pid, 0)
     except ProcessLookupError: return False
@@ -364,7 +365,7 @@ def run_state(
     last = json.loads(metas[-1].read_text()) if metas else card
     state, here = card.get('state', '?'), card.get('host') == socket.gethostname()
     if state == 'running' and here and not _alive(card['pid']): state = 'killed'
-    return dict(run=str(run), recipe=card.get('recipe', '?'), state=state, epochs=last.get('epoch', 0), of=card.get('settings', {}).get('epochs'),
+    return dict(run=str(run), recipe=card.get('recipe', '?'), state=state, epochs=last.get('epoch', card.get('epochs', 0)), of=card.get('settings', {}).get('epochs'),
                 d_loss=last.get('d_loss'), g_loss=last.get('g_loss'), seconds=last.get('seconds'))
 
 def list_runs(

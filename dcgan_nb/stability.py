@@ -19,7 +19,7 @@ def noise_schedule(
     "A straight line from `start` to `end`"
     return start + (end - start) * pct
 
-# %% ../nbs/10_stability.ipynb #5162ecdf
+# %% ../nbs/10_stability.ipynb #6fca4892
 class InstanceNoise(Callback):
     "Gaussian noise on the discriminator's input while it trains (1610.04490, section 3)"
     def __init__(self,
@@ -32,12 +32,15 @@ class InstanceNoise(Callback):
     def before_fit(self):
         self.after_fit()      # an interrupted fit leaves its hook
         self.hook = self.discriminator.register_forward_pre_hook(self.add_noise)
+        self.level = torch.zeros((), device=self.dls.device)     # σ where the step can read it anew
 
-    def before_batch(self): self.sigma = noise_schedule(self.start, self.end, self.pct_train)
+    def before_batch(self):
+        self.sigma = noise_schedule(self.start, self.end, self.pct_train)
+        self.level.fill_(self.sigma)
     def after_fit(self):
         if self.hook: self.hook.remove()
 
     def add_noise(self, net, args):
         x, = args
         if not net.training or self.sigma == 0: return
-        return x + self.sigma * torch.randn(x.shape, generator=self.rng, device=x.device, dtype=x.dtype)
+        return x + self.level * torch.randn(x.shape, generator=self.rng, device=x.device, dtype=x.dtype)
