@@ -251,8 +251,7 @@ def distances(
     names = 'fid', 'kid', 'kid_se', 'precision', 'recall'
     return dict(zip(names, (fid(real, fake), *kid(r, f), *precision_recall(r, f, k))))
 
-# %% ../nbs/12_metrics.ipynb #5e726936
-@torch.no_grad()
+# %% ../nbs/12_metrics.ipynb #60804788
 def refresh_bn(
     generator, # a `Generator`; its batch-norm buffers are replaced
     n:int=2048, # how many latents
@@ -263,7 +262,7 @@ def refresh_bn(
     update_bn(sample_z(n, generator.nz, seed).split(bs), generator, next(generator.parameters()).device)
     return generator
 
-# %% ../nbs/12_metrics.ipynb #260a4868
+# %% ../nbs/12_metrics.ipynb #00a1cc0b
 class EMA(Callback):
     "Keep an exponential average of the generator's weights as `learn.ema_generator`"
     order = Recorder.order - 1
@@ -277,8 +276,7 @@ class EMA(Callback):
         self.averaged = AveragedModel(self.generator, multi_avg_fn=self.mix)
         self.learn.ema_generator = self.averaged.module.requires_grad_(False).eval()
 
-    def after_batch(self):
-        if self.training: self.averaged.update_parameters(self.generator)
+    def after_batch(self): self.averaged.update_parameters(self.generator)
 
     def mix(self, average, now, n): torch._foreach_lerp_(average, now, 1 - min(self.decay, float((1 + n) / (10 + n))))
     def after_train(self): refresh_bn(self.ema_generator)
