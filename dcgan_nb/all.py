@@ -11,6 +11,7 @@ from .optim import *
 from .learner import *
 from .stability import *
 from .sampling import *
+from .metrics import *
 from .scaling import *
 from .runs import *
 from .recipes import *

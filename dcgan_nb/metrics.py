@@ -22,7 +22,7 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 from .data import ImageSet, from_range, to_range
 from .models import Generator, sample_z
 
-# %% ../nbs/12_metrics.ipynb #c752b7e6
+# %% ../nbs/12_metrics.ipynb #1675f6b2
 def _conv(ni, nf, k=3, s=1):
     return nn.Sequential(nn.Conv2d(ni, nf, k, s, 1, bias=False), nn.BatchNorm2d(nf), nn.ReLU(True))
 
@@ -36,7 +36,8 @@ class FeatureNet(nn.Module):
         classes:int=10, # how many it tells apart
     ):
         super().__init__()
-        self.config, w = dict(name=name, channels=channels, size=size, width=width, classes=classes), width
+        self.config, self.sha256 = dict(name=name, channels=channels, size=size, width=width, classes=classes), None
+        w = width
         self.body = nn.Sequential(_conv(channels, w, 4, 2), _conv(w, 2*w), nn.MaxPool2d(2),
                                   _conv(2*w, 3*w), _conv(3*w, 3*w), nn.MaxPool2d(2),
                                   _conv(3*w, 4*w), _conv(4*w, 4*w), nn.AdaptiveAvgPool2d(1), nn.Flatten())
@@ -49,7 +50,7 @@ class FeatureNet(nn.Module):
         if x.shape[-2:] != (s, s): x = F.interpolate(x, (s, s), mode='bilinear', antialias=True)
         return self.body(to_range(x.expand(-1, c, -1, -1)))
 
-# %% ../nbs/12_metrics.ipynb #b75e37c5
+# %% ../nbs/12_metrics.ipynb #94c48487
 @patch
 def to_bytes(self:FeatureNet):
     "The weights in 16 bits and the configuration, as a safetensors file holds them"
@@ -60,7 +61,7 @@ def to_bytes(self:FeatureNet):
 def about(self:FeatureNet):
     "What a protocol says of these features"
     c, s = self.config['channels'], self.config['size']
-    return dict(features=self.config['name'], weights=hashlib.sha256(self.to_bytes()).hexdigest()[:16],
+    return dict(features=self.config['name'], weights=self.sha256 and self.sha256[:16],
                 resizing=f'to {c}×{s}×{s}, bilinear, antialiased')
 
 def load_features(
@@ -71,6 +72,7 @@ def load_features(
     header = json.loads(data[8:8 + int.from_bytes(data[:8], 'little')])
     with torch.device('meta'): net = FeatureNet(**json.loads(header['__metadata__']['config']))     # draws no weights
     net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load(data).items()}, assign=True)
+    net.sha256 = hashlib.sha256(data).hexdigest()
     return net.eval().requires_grad_(False)
 
 # %% ../nbs/12_metrics.ipynb #6af81ee1
@@ -249,8 +251,7 @@ def distances(
     names = 'fid', 'kid', 'kid_se', 'precision', 'recall'
     return dict(zip(names, (fid(real, fake), *kid(r, f), *precision_recall(r, f, k))))
 
-# %% ../nbs/12_metrics.ipynb #5e726936
-@torch.no_grad()
+# %% ../nbs/12_metrics.ipynb #60804788
 def refresh_bn(
     generator, # a `Generator`; its batch-norm buffers are replaced
     n:int=2048, # how many latents
@@ -261,7 +262,7 @@ def refresh_bn(
     update_bn(sample_z(n, generator.nz, seed).split(bs), generator, next(generator.parameters()).device)
     return generator
 
-# %% ../nbs/12_metrics.ipynb #260a4868
+# %% ../nbs/12_metrics.ipynb #00a1cc0b
 class EMA(Callback):
     "Keep an exponential average of the generator's weights as `learn.ema_generator`"
     order = Recorder.order - 1
@@ -275,8 +276,7 @@ class EMA(Callback):
         self.averaged = AveragedModel(self.generator, multi_avg_fn=self.mix)
         self.learn.ema_generator = self.averaged.module.requires_grad_(False).eval()
 
-    def after_batch(self):
-        if self.training: self.averaged.update_parameters(self.generator)
+    def after_batch(self): self.averaged.update_parameters(self.generator)
 
     def mix(self, average, now, n): torch._foreach_lerp_(average, now, 1 - min(self.decay, float((1 + n) / (10 + n))))
     def after_train(self): refresh_bn(self.ema_generator)
