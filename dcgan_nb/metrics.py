@@ -343,7 +343,7 @@ def evaluate(
     return Evaluation(distances(reals, stats(fakes(generator, m, seed, bn)), k), protocol=protocol,
                       floor=distances(reals, part(order[m:2*m]), k) if floor else None)
 
-# %% ../nbs/12_metrics.ipynb #be64fc83
+# %% ../nbs/12_metrics.ipynb #00beb25a
 class FIDCallback(Callback):
     "Follow the Fréchet distance, keep the best generator, stop a training that falls apart"
     order = Recorder.order + 1
@@ -352,19 +352,20 @@ class FIDCallback(Callback):
         every:int=1, # epochs between two measurements
         n:int=2000, # how many pictures
         features=None, # a function from bytes to b×d features; by default `cifar10_features()`
-        ema:bool=False, # judge and keep `learn.ema_generator`
         ratio:float=float('inf'), # stop when the distance is more than so many times the best …
         patience:int=2, # … so many measurements in a row
         seed:int=0, # which latents, and which real pictures
     ):
-        self.real, self.every, self.n, self.features, self.ema = real, every, n, features, ema
+        self.real, self.every, self.n, self.features = real, every, n, features
         self.ratio, self.patience, self.seed = ratio, patience, seed
 
     def before_fit(self):
         self.run = not hasattr(self, 'gather_preds')    # `get_preds` is no training
         if not self.run: return
         self.found, self.bad = [], 0
-        self.recorder.metric_names.insert(len(self.recorder.metric_names) - self.recorder.add_time, 'fid')
+        self.nets = dict(fid=self.generator) | (dict(fid_ema=self.ema_generator) if hasattr(self.learn, 'ema') else {})
+        names = self.recorder.metric_names
+        for name in self.nets: names.insert(len(names) - self.recorder.add_time, name)
         real = self.dls.train.dataset if self.real is None else self.real
         x = real.x if isinstance(real, ImageSet) else real
         order = torch.from_numpy(np.random.default_rng(self.seed).permutation(len(x))[:self.n])
@@ -373,7 +374,7 @@ class FIDCallback(Callback):
 
     def after_train(self):
         due = (self.epoch + 1) % self.every == 0 or self.epoch + 1 == self.n_epoch
-        self.recorder.log.append(self.measure() if due else float('nan'))
+        self.recorder.log.extend(self.measure() if due else [float('nan')]*len(self.nets))
 
     def before_epoch(self):
         if self.bad < self.patience: return
@@ -382,15 +383,16 @@ class FIDCallback(Callback):
               f"the best, {best:.1f} after epoch {when}, which is kept in '{self.path}/best'")
         raise CancelFitException
 
-# %% ../nbs/12_metrics.ipynb #5ae54285
+# %% ../nbs/12_metrics.ipynb #abcb1734
 @patch(as_prop=True)
 def best(self:FIDCallback): return min(self.found, default=(float('inf'), 0))     # FID, epoch
 
 @patch
 def measure(self:FIDCallback):
-    "The distance now; keeps the generator if there was none better"
-    net = self.ema_generator if self.ema else self.generator
-    value = fid(self.reference, feature_stats(fakes(net, self.reference.n, self.seed), self.features, keep=0))
+    "The distances now; keeps the better generator if there was none as good"
+    stats = lambda net: feature_stats(fakes(net, self.reference.n, self.seed), self.features, keep=0)
+    values = [fid(self.reference, stats(net)) for net in self.nets.values()]
+    value, net = min(zip(values, self.nets.values()), key=lambda o: o[0])
     if value < self.best[0]:
         new, folder = Path(self.path)/'best.new', Path(self.path)/'best'
         net.save_pretrained(new)
@@ -398,7 +400,7 @@ def measure(self:FIDCallback):
         new.rename(folder)
     self.found.append((value, self.epoch + 1))
     self.bad = self.bad + 1 if value > self.ratio * self.best[0] else 0
-    return value
+    return values
 
 @patch
 def state_dict(self:FIDCallback): return dict(found=self.found, bad=self.bad)

@@ -6,12 +6,13 @@
 __all__ = ['RECIPES', 'Recipe', 'get_recipe', 'get_dls', 'recipe_learner', 'train', 'train_parser', 'show_runs', 'dcgan_train',
            'sample_run', 'dcgan_sample']
 
-# %% ../nbs/15_recipes.ipynb #fca5cb3d
+# %% ../nbs/15_recipes.ipynb #2729affe
 import argparse, difflib, json, sys, time
+from contextlib import suppress
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 
-# %% ../nbs/15_recipes.ipynb #4dcf42b3
+# %% ../nbs/15_recipes.ipynb #fd9eb337
 def _field(default, help): return field(default=default, metadata=dict(help=help))
 
 @dataclass
@@ -33,14 +34,16 @@ class Recipe:
     ngf:int = _field(64, "channels of G's last hidden layer; the others are 2, 4 and 8 times as wide")
     ndf:int = _field(64, "channels of D's first hidden layer; the others are 2, 4 and 8 times as wide")
     grid_every:int = _field(5, 'epochs between two grids of samples')
+    ema:float = _field(0.999, "how much of the generator's averaged weights stays at a step; 0 keeps no average")
+    fid_every:int = _field(0, 'epochs between two measurements of the distance, which keep the best generator; 0 measures none')
     seed:int = _field(42, 'fixes first weights, order of pictures, latents and noise')
     precision:str = _field('auto', 'what the networks compute in: fp32, bf16, fp16, or auto for what this machine does best')
 
-# %% ../nbs/15_recipes.ipynb #69a65f0f
+# %% ../nbs/15_recipes.ipynb #01ca93dc
 RECIPES = {o.name: o for o in (
-    Recipe('digits', 'digits', size=32, epochs=40, bs=32, lr=1e-3, noise_start=0.5, noise_end=0.3, ngf=24, ndf=16),
-    Recipe('cifar10', 'cifar10', size=32, epochs=100, noise_start=0.1, grid_every=20),
-    Recipe('cars', 'cars', size=64, epochs=200, beta2=0.99, real_label=0.95, fake_label=0.5),
+    Recipe('digits', 'digits', size=32, epochs=40, bs=32, lr=1e-3, noise_start=0.5, noise_end=0.3, ngf=24, ndf=16, ema=0.),
+    Recipe('cifar10', 'cifar10', size=32, epochs=100, noise_start=0.1, grid_every=20, fid_every=5),
+    Recipe('cars', 'cars', size=64, epochs=200, beta2=0.99, real_label=0.95, fake_label=0.5, fid_every=10),
     Recipe('folder', 'folder', size=64, epochs=100, noise_start=0.1))}
 
 # %% ../nbs/15_recipes.ipynb #2a2f78fd
@@ -69,7 +72,7 @@ def get_dls(
     if r.dataset == 'folder': raise ValueError(f"the recipe '{r.name}' needs your pictures: give their folder with --data DIR")
     return dict(digits=digits_dls, cifar10=cifar10_dls, cars=cars_dls)[r.dataset](r.size, r.bs, device)
 
-# %% ../nbs/15_recipes.ipynb #9ad2c692
+# %% ../nbs/15_recipes.ipynb #95ed3abe
 def recipe_learner(
     r:Recipe, # the recipe
     dls, # batches, from `get_dls`
@@ -77,12 +80,16 @@ def recipe_learner(
 ): # a `DCGANLearner`
     "The learner of a recipe"
     from dcgan_nb.learner import dcgan_learner
-    from dcgan_nb.stability import InstanceNoise
-    noise = [InstanceNoise(r.noise_start, r.noise_end)] if r.noise_start or r.noise_end else []
+    from dcgan_nb.metrics import EMA, FIDCallback
+    from dcgan_nb.stability import InstanceNoise, VitalSigns
+    cbs = [VitalSigns()]
+    if r.noise_start or r.noise_end: cbs.append(InstanceNoise(r.noise_start, r.noise_end))
+    if r.ema: cbs.append(EMA(r.ema))
+    if r.fid_every: cbs.append(FIDCallback(every=r.fid_every, n=10_000))
     return dcgan_learner(dls, nz=r.nz, ngf=r.ngf, ndf=r.ndf, lr=r.lr, betas=(r.beta1, r.beta2), real_label=r.real_label,
-                         fake_label=r.fake_label, seed=r.seed, fast=True, precision=r.precision, cbs=noise, path=path)
+                         fake_label=r.fake_label, seed=r.seed, fast=True, precision=r.precision, cbs=cbs, path=path)
 
-# %% ../nbs/15_recipes.ipynb #c76cbddc
+# %% ../nbs/15_recipes.ipynb #939fb3c1
 def _determinism(learn):
     cpu = learn.dls.device.type == 'cpu'
     return dict(seeded='first weights, order of the images, latents, noise', bit_for_bit=cpu,
@@ -98,6 +105,7 @@ def _card(r, learn, seconds, **more):
                 determinism=_determinism(learn), hardware=hardware(learn.dls.device), versions=versions(), pid=os.getpid(), host=socket.gethostname())
 
 def _plain(r): return json.loads(json.dumps(asdict(r)))
+def _decided(r): return {k: v for k, v in _plain(r).items() if k != 'epochs' and v != getattr(Recipe, k, None)}    # a field added later has its default
 
 # %% ../nbs/15_recipes.ipynb #6835e605
 def _resumed(out, recipe, changes):
@@ -112,7 +120,7 @@ def _resumed(out, recipe, changes):
     r = Recipe(**was)
     return replace(r, size=r.size if isinstance(r.size, int) else tuple(r.size), epochs=epochs)
 
-# %% ../nbs/15_recipes.ipynb #2f27ff39
+# %% ../nbs/15_recipes.ipynb #c604d928
 def train(
     recipe:str='digits', # one of `RECIPES`
     data=None, # a folder of pictures to use instead of the recipe's dataset
@@ -139,19 +147,20 @@ def train(
     learn.fingerprint = fingerprint(dls.train.dataset)
     if not going_on: new_run(out, overwrite)
     write_card(out, **_card(r, learn, 0, state='running'))
-    grids, settings = SampleGrid(r.grid_every), {k: v for k, v in _plain(r).items() if k != 'epochs'}
-    try: keep = learn.resume(out, r.epochs, save_every, [grids, History()], settings)
+    grids = SampleGrid(r.grid_every)
+    try: keep = learn.resume(out, r.epochs, save_every, [grids, History()], _decided(r))
     except BaseException as e:
-        write_card(out, **_card(r, learn, 0, state='interrupted' if isinstance(e, KeyboardInterrupt) else f'failed: {e}'))
-        if isinstance(e, KeyboardInterrupt): print(f"\nstopped: go on with dcgan_train {recipe} --resume --out {out}", file=sys.stderr)
+        state = 'interrupted' if isinstance(e, KeyboardInterrupt) else 'failed: ' + str(e).split('\n\t')[-1]
+        with suppress(OSError): write_card(out, **_card(r, learn, 0, state=state))      # the disk may be full
+        if any(out.glob('checkpoints/*.json')): print(f"\nstopped: go on with dcgan_train {recipe} --resume --out {out}", file=sys.stderr)
         raise
     save_run(learn, grids)
     d, g = learn.recorder.values[-1][1:3]
     write_card(out, **_card(r, learn, keep.seconds, state='finished', epochs=r.epochs, d_loss=round(d, 4), g_loss=round(g, 4)))
     return learn
 
-# %% ../nbs/15_recipes.ipynb #fcc9ac90
-_flags = 'epochs', 'bs', 'lr', 'seed', 'size', 'ngf', 'ndf', 'nz', 'precision'
+# %% ../nbs/15_recipes.ipynb #ba67d33c
+_flags = 'epochs', 'bs', 'lr', 'seed', 'size', 'ngf', 'ndf', 'nz', 'precision', 'ema', 'fid_every'
 
 def _size(s):
     "'64' → 64, '64x96' → (64, 96)"
@@ -162,7 +171,7 @@ def train_parser():
     "The command line of `dcgan_train`"
     p = argparse.ArgumentParser('dcgan_train', description='Train a DCGAN and keep grids, a GIF, losses, the generator and a card of the run.')
     p.add_argument('recipe', nargs='?', default='digits', help=f"one of {', '.join(RECIPES)} (default: digits)")
-    docs, types = {o.name: o.metadata['help'] for o in fields(Recipe)}, dict(lr=float, size=_size, precision=str)
+    docs, types = {o.name: o.metadata['help'] for o in fields(Recipe)}, dict(lr=float, ema=float, size=_size, precision=str)
     for f in _flags: p.add_argument(f'--{f}', type=types.get(f, int), help=f"{docs[f]} (default: the recipe's)")
     p.add_argument('--data', metavar='DIR', help="folder of pictures, nested or not, instead of the recipe's dataset")
     p.add_argument('--out', metavar='DIR', help='the run folder (default: runs/<recipe>)')

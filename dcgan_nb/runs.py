@@ -7,7 +7,7 @@ __all__ = ['run_files', 'fingerprint', 'hardware', 'versions', 'write_whole', 'w
            'Restore', 'save_checkpoint', 'load_checkpoint', 'Checkpoint', 'interruptible', 'History', 'save_run',
            'run_state', 'list_runs', 'load_generator']
 
-# %% ../nbs/14_runs.ipynb #52079798
+# %% ../nbs/14_runs.ipynb #f369cc13
 from .core import *
 import csv, hashlib, io, json, matplotlib.pyplot as plt, numpy as np, os, platform, random, shutil, signal, socket, threading, time, torch
 from contextlib import contextmanager
@@ -21,6 +21,7 @@ from .data import ImageSet
 from .learner import DCGANLearner
 from .models import Generator
 from .sampling import make_gif
+from .stability import plot_signs
 
 # %% ../nbs/14_runs.ipynb #36d82be8
 def fingerprint(
@@ -85,8 +86,9 @@ def read_card(
     if not file.exists(): raise FileNotFoundError(f"'{run}' is not a run folder: it has no card.json")
     return json.loads(file.read_text(encoding='utf-8'))
 
-# %% ../nbs/14_runs.ipynb #ed9fcd12
-run_files = {'card.json', 'card.json.tmp', 'history.csv', 'losses.png', 'DC-GAN.gif', 'skipped.csv', 'samples', 'generator', 'checkpoints', 'models'}
+# %% ../nbs/14_runs.ipynb #53e5128b
+run_files = {'card.json', 'card.json.tmp', 'history.csv', 'losses.png', 'DC-GAN.gif', 'skipped.csv', 'samples', 'generator', 'generator_ema',
+             'best', 'best.new', 'metrics.json', 'metrics.json.tmp', 'checkpoints', 'models'}
 
 def check_free(
     out, # the folder that a run wants
@@ -335,17 +337,21 @@ def resume(self:DCGANLearner,
     self.first_epoch = 0
     return keep
 
-# %% ../nbs/14_runs.ipynb #1fce1be2
+# %% ../nbs/14_runs.ipynb #9f7e7dd8
 def save_run(
     learn, # a trained `DCGANLearner` whose `path` is the run folder
     grids, # the `SampleGrid` that watched it
 ):
-    "Write the GIF, the loss curves and the generator into the learner's run folder"
-    run = Path(learn.path)
+    "Write the GIF, the curves and the generator into the learner's run folder"
+    run, signs = Path(learn.path), hasattr(learn, 'vital_signs')
     make_gif(grids.files, run/'DC-GAN.gif')
-    learn.plot_losses().figure.savefig(run/'losses.png', dpi=120)
-    plt.close()
+    fig, axs = plt.subplots(2, 2, figsize=(11, 6.5), layout='constrained') if signs else plt.subplots(squeeze=False)
+    learn.plot_losses(ax=axs[0, 0])
+    if signs: plot_signs(learn, axs.flat[1:])
+    fig.savefig(run/'losses.png', dpi=120)
+    plt.close(fig)
     learn.generator.save_pretrained(run/'generator')
+    if hasattr(learn, 'ema'): learn.ema_generator.save_pretrained(run/'generator_ema')
     if (skipped := learn.dls.train.dataset.skipped):
         with (run/'skipped.csv').open('w', newline='', encoding='utf-8') as f: csv.writer(f).writerows([('file', 'why'), *skipped.items()])
 
