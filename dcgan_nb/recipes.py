@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RECIPES', 'Recipe', 'get_recipe', 'get_dls', 'recipe_learner', 'train', 'train_parser', 'show_runs', 'dcgan_train',
-           'sample_run', 'dcgan_sample']
+           'sample_run', 'dcgan_sample', 'evaluate_run', 'dcgan_evaluate']
 
 # %% ../nbs/15_recipes.ipynb #2729affe
 import argparse, difflib, json, sys, time
@@ -89,7 +89,7 @@ def recipe_learner(
     return dcgan_learner(dls, nz=r.nz, ngf=r.ngf, ndf=r.ndf, lr=r.lr, betas=(r.beta1, r.beta2), real_label=r.real_label,
                          fake_label=r.fake_label, seed=r.seed, fast=True, precision=r.precision, cbs=cbs, path=path)
 
-# %% ../nbs/15_recipes.ipynb #939fb3c1
+# %% ../nbs/15_recipes.ipynb #f8fd3990
 def _determinism(learn):
     cpu = learn.dls.device.type == 'cpu'
     return dict(seeded='first weights, order of the images, latents, noise', bit_for_bit=cpu,
@@ -105,9 +105,11 @@ def _card(r, learn, seconds, **more):
                 determinism=_determinism(learn), hardware=hardware(learn.dls.device), versions=versions(), pid=os.getpid(), host=socket.gethostname())
 
 def _plain(r): return json.loads(json.dumps(asdict(r)))
-def _decided(r): return {k: v for k, v in _plain(r).items() if k != 'epochs' and v != getattr(Recipe, k, None)}    # a field added later has its default
+def _decided(r):
+    "What differs from the fields' defaults: a field that a later version adds is no difference"
+    return {k: v for k, v in _plain(r).items() if k != 'epochs' and v != getattr(Recipe, k, None)}
 
-# %% ../nbs/15_recipes.ipynb #6835e605
+# %% ../nbs/15_recipes.ipynb #b499db4e
 def _resumed(out, recipe, changes):
     "The recipe of the run in `out`, after a look at what is asked for now"
     from dcgan_nb.runs import read_card
@@ -117,8 +119,11 @@ def _resumed(out, recipe, changes):
     asked = {k: v for k, v in changes.items() if v is not None and k != 'epochs'} | dict(name=recipe)
     for k, v in json.loads(json.dumps(asked)).items():
         if was.get(k) != v: raise ValueError(f"the run in '{out}' has {k}={was.get(k)}, {v} was asked for: resume it with its own settings, or start a new run with --out")
-    r = Recipe(**was)
-    return replace(r, size=r.size if isinstance(r.size, int) else tuple(r.size), epochs=epochs)
+    return replace(_recipe(card), epochs=epochs)
+
+def _recipe(card):
+    r = Recipe(**card['settings'])
+    return replace(r, size=r.size if isinstance(r.size, int) else tuple(r.size))
 
 # %% ../nbs/15_recipes.ipynb #c604d928
 def train(
@@ -201,7 +206,7 @@ def _run(prog, f, **kwargs):
         print(f'{prog}: stopped before the end', file=sys.stderr)
         raise SystemExit(130)
 
-# %% ../nbs/15_recipes.ipynb #c7c545be
+# %% ../nbs/15_recipes.ipynb #2dd48dfe
 def dcgan_train(
     argv:list|None=None, # the arguments; by default those of the command line
 ):
@@ -215,9 +220,11 @@ def dcgan_train(
     print(f"\nTrained '{card['recipe']}' for {card['epochs']} epochs on {card['data']['images']} images in {card['seconds']:.0f} s. In {run}:\n"
           f"  {last.relative_to(run)}  the last of {len(list((run/'samples').iterdir()))} grids of pictures\n"
           f'  DC-GAN.gif              the grids as a film\n'
-          f'  losses.png history.csv  the losses\n'
+          f'  losses.png history.csv  the losses and vital signs\n'
           f'  generator/              the generator: dcgan_sample {run} --n 5\n'
           f'  card.json               what was done, on what, with what')
+    from dcgan_nb.stability import diagnose
+    for o in diagnose(run): print(f'Look out: {o}')
 
 # %% ../nbs/15_recipes.ipynb #064f2859
 def sample_run(
@@ -242,3 +249,39 @@ def dcgan_sample(
     p.add_argument('--out', metavar='DIR', default='samples', help='where to write them (default: samples)')
     files = _run('dcgan_sample', sample_run, **vars(p.parse_args(argv)))
     print(f'Wrote {files[0].name} … {files[-2].name} and {files[-1].name} to {files[-1].parent}')
+
+# %% ../nbs/15_recipes.ipynb #b6488ba1
+def evaluate_run(
+    run, # a run folder
+    n:int=10_000, # how many pictures, at most half of the real ones
+    which:str='generator', # which of the run's generators: generator, generator_ema or best
+    features:str='cifar10', # what compares them: cifar10 (in the package) or inception (a download)
+    data=None, # the folder of pictures that the run was trained on, where it was trained on one
+    device=None, # where to compute; by default the best device there is
+): # an `Evaluation`
+    "Measure a run and keep the result in its `metrics.json`"
+    from dcgan_nb.metrics import cifar10_features, evaluate, inception_features
+    from dcgan_nb.runs import fingerprint, load_generator, read_card
+    run, card, nets = Path(run).expanduser(), read_card(run), dict(cifar10=cifar10_features, inception=inception_features)
+    if features not in nets: raise ValueError(f"features='{features}' is not one of {', '.join(nets)}")
+    generator, dls = load_generator(run/which), get_dls(replace(_recipe(card), bs=2), data, device)
+    have, want = fingerprint(dls.train.dataset), card['data']['fingerprint']
+    if have != want: raise ValueError(f"these are not the pictures of the run '{run}' (fingerprint {have}, not {want}): give theirs with --data")
+    net = nets[features]()
+    result = evaluate(generator.to(dls.device), dls.train.dataset, n, net.to(dls.device) if hasattr(net, 'to') else net)
+    result['protocol'] = dict(generator=which, data=want) | result['protocol']
+    result.save(run)
+    return result
+
+def dcgan_evaluate(
+    argv:list|None=None, # the arguments; by default those of the command line
+):
+    "Command: measure a run"
+    p = argparse.ArgumentParser('dcgan_evaluate', description="Measure how far a run's pictures are from its training pictures; writes metrics.json.")
+    p.add_argument('run', help='a run folder, such as runs/cifar10')
+    p.add_argument('--n', type=int, default=10_000, help='how many pictures, at most half of the real ones (default: 10000)')
+    p.add_argument('--which', default='generator', help='generator, generator_ema or best (default: generator)')
+    p.add_argument('--features', default='cifar10', help='cifar10, which comes with the package, or inception (default: cifar10)')
+    p.add_argument('--data', metavar='DIR', help='the folder of pictures that the run was trained on, where it was trained on one')
+    p.add_argument('--device', help='cpu, cuda … (default: the best there is)')
+    print(_run('dcgan_evaluate', evaluate_run, **vars(p.parse_args(argv)))._repr_markdown_())
