@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DrawLatents', 'gan_splitter', 'DCGANLearner', 'SmoothLoss', 'ShowLosses', 'pick_precision', 'dcgan_learner']
 
-# %% ../nbs/09_learner.ipynb #09b1b8e8
+# %% ../nbs/09_learner.ipynb #169b3d06
 from .core import plot_lines   # first: it quiets fastai's import
 import time, torch
 from fastai.callback.channelslast import ChannelsLast
@@ -14,7 +14,7 @@ from fastai.callback.progress import ProgressCallback
 from fastai.learner import AvgSmoothLoss, CancelEpochException
 from fastai.vision.gan import FixedGANSwitcher, GANLearner, GANTrainer
 from fastai.metrics import LossMetrics
-from fastcore.basics import patch
+from fastcore.basics import noop, patch
 from fastcore.meta import delegates
 from functools import partial
 from math import isfinite
@@ -31,7 +31,7 @@ class DrawLatents(Callback):
         z = torch.randn(len(real), self.generator.nz, generator=self.rng, device=real.device)
         self.learn.xb, self.learn.yb = (z,), (real,)
 
-# %% ../nbs/09_learner.ipynb #3b4d36ac
+# %% ../nbs/09_learner.ipynb #eaea7984
 def gan_splitter(model): return [list(model.generator.parameters()), list(model.critic.parameters())]
 
 class DCGANLearner(GANLearner):
@@ -44,7 +44,7 @@ class DCGANLearner(GANLearner):
         self.metrics = LossMetrics('d_loss,g_loss')
         self.recorder.train_metrics, self.recorder.valid_metrics, self.recorder.smooth_loss = True, False, SmoothLoss()
         self.set_precision('fp32')
-        self.first_epoch = 0
+        self.first_epoch, self.parallel = 0, noop     # page 13 lets several processes in by `parallel`
         self.model.switch(True); self.loss_func.switch(True)     # outside training, the model is its generator
         self.rng = torch.Generator(dls.device)
         if seed is not None: self.rng.manual_seed(seed)
@@ -52,7 +52,7 @@ class DCGANLearner(GANLearner):
     @property
     def discriminator(self): return self.model.critic
 
-# %% ../nbs/09_learner.ipynb #c65bc853
+# %% ../nbs/09_learner.ipynb #02f6ae1b
 _dtypes = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
 
 @patch
@@ -69,7 +69,7 @@ def autocast(self:DCGANLearner): return torch.autocast(self.dls.device.type, sel
 @patch
 def score(self:DCGANLearner, x):
     "D's logits, in 32 bits whatever they were computed in"
-    with self.autocast(): return self.discriminator(x).float()
+    with self.autocast(): return self.parallel(self.discriminator)(x).float()
 
 @patch
 def _backward(self:DCGANLearner): self.scaler.scale(self.loss_grad).backward()
@@ -99,13 +99,13 @@ def _turn(self:DCGANLearner, name, waiting, pred, loss_func):
     self('after_loss')
     self._do_grad_opt()
 
-# %% ../nbs/09_learner.ipynb #72d54617
+# %% ../nbs/09_learner.ipynb #bd1b7022
 @patch
 def _do_one_batch(self:DCGANLearner):
     "D on real and fake, then G through D; outside training, G alone"
     if not self.training: return super(DCGANLearner, self)._do_one_batch()
     (z,), (real,), G, D, loss = self.xb, self.yb, self.generator, self.discriminator, self.loss_func
-    with self.autocast(): fake = G(z)
+    with self.autocast(): fake = self.parallel(G)(z)
     pred = self.score(real)
     self._turn('d_loss', G, pred, lambda: loss.crit_loss_func(self.pred, self.score(fake.detach())))
     D.requires_grad_(False)

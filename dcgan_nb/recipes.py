@@ -6,13 +6,13 @@
 __all__ = ['RECIPES', 'Recipe', 'get_recipe', 'get_dls', 'recipe_learner', 'train', 'train_parser', 'show_runs', 'dcgan_train',
            'sample_run', 'dcgan_sample', 'evaluate_run', 'dcgan_evaluate']
 
-# %% ../nbs/15_recipes.ipynb #2729affe
-import argparse, difflib, json, sys, time
-from contextlib import suppress
+# %% ../nbs/15_recipes.ipynb #f01b91e5
+import argparse, difflib, json, os, subprocess, sys, time
+from contextlib import nullcontext, suppress
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 
-# %% ../nbs/15_recipes.ipynb #fd9eb337
+# %% ../nbs/15_recipes.ipynb #8e71fb91
 def _field(default, help): return field(default=default, metadata=dict(help=help))
 
 @dataclass
@@ -37,6 +37,7 @@ class Recipe:
     ema:float = _field(0.999, "how much of the generator's averaged weights stays at a step; 0 keeps no average")
     fid_every:int = _field(0, 'epochs between two measurements of the distance, which keep the best generator; 0 measures none')
     seed:int = _field(42, 'fixes first weights, order of pictures, latents and noise')
+    sync_bn:bool = _field(False, "several GPUs share batch norm's statistics")
     precision:str = _field('auto', 'what the networks compute in: fp32, bf16, fp16, or auto for what this machine does best')
 
 # %% ../nbs/15_recipes.ipynb #01ca93dc
@@ -89,7 +90,7 @@ def recipe_learner(
     return dcgan_learner(dls, nz=r.nz, ngf=r.ngf, ndf=r.ndf, lr=r.lr, betas=(r.beta1, r.beta2), real_label=r.real_label,
                          fake_label=r.fake_label, seed=r.seed, fast=True, precision=r.precision, cbs=cbs, path=path)
 
-# %% ../nbs/15_recipes.ipynb #f8fd3990
+# %% ../nbs/15_recipes.ipynb #65911a16
 def _determinism(learn):
     cpu = learn.dls.device.type == 'cpu'
     return dict(seeded='first weights, order of the images, latents, noise', bit_for_bit=cpu,
@@ -98,16 +99,31 @@ def _determinism(learn):
 
 def _card(r, learn, seconds, **more):
     from dcgan_nb.runs import hardware, versions
-    import os, socket
+    import socket
     ds = learn.dls.train.dataset
-    return dict(recipe=r.name, **more, seconds=round(seconds, 1), date=time.strftime('%Y-%m-%d'), settings=_plain(r),
+    return dict(recipe=r.name, **more, seconds=round(seconds, 1), date=time.strftime('%Y-%m-%d'), world_size=_world(), settings=_plain(r),
                 data=dict(name=ds.name, images=len(ds), fingerprint=learn.fingerprint, skipped=len(ds.skipped), copies=ds.copies),
                 determinism=_determinism(learn), hardware=hardware(learn.dls.device), versions=versions(), pid=os.getpid(), host=socket.gethostname())
 
+def _world(): return int(os.environ.get('WORLD_SIZE', 1))
 def _plain(r): return json.loads(json.dumps(asdict(r)))
 def _decided(r):
     "What differs from the fields' defaults: a field that a later version adds is no difference"
     return {k: v for k, v in _plain(r).items() if k != 'epochs' and v != getattr(Recipe, k, None)}
+
+# %% ../nbs/15_recipes.ipynb #a6a019cf
+def _team(device):
+    "Accelerate's view of this process, where several train together"
+    if _world() < 2: return
+    import dcgan_nb.scaling
+    from accelerate import PartialState
+    return PartialState(cpu=str(device) == 'cpu')
+
+def _agree(team, choice):
+    "The first process's choice"
+    if not team: return choice
+    from accelerate.utils import broadcast_object_list
+    return broadcast_object_list([choice])[0]
 
 # %% ../nbs/15_recipes.ipynb #b499db4e
 def _resumed(out, recipe, changes):
@@ -125,7 +141,7 @@ def _recipe(card):
     r = Recipe(**card['settings'])
     return replace(r, size=r.size if isinstance(r.size, int) else tuple(r.size))
 
-# %% ../nbs/15_recipes.ipynb #c604d928
+# %% ../nbs/15_recipes.ipynb #79f6f1d8
 def train(
     recipe:str='digits', # one of `RECIPES`
     data=None, # a folder of pictures to use instead of the recipe's dataset
@@ -141,30 +157,38 @@ def train(
     from dcgan_nb.learner import pick_precision
     from dcgan_nb.runs import History, _interval, check_free, fingerprint, new_run, save_run, write_card
     from dcgan_nb.sampling import SampleGrid
+    team = _team(device)
+    first, device = not team or team.is_main_process, team.device if team else device
     _interval(save_every)
     going_on = resume and (out/'card.json').exists()
     if resume and not going_on: print(f"there is no run in '{out}' yet: a new one begins")
     if going_on: r = _resumed(out, recipe, changes)
-    else: check_free(out, overwrite)
-    dls = get_dls(r, data, device)
-    r = replace(r, precision=pick_precision(dls.device, r.precision))
+    elif first: check_free(out, overwrite)
+    with team.main_process_first() if team else nullcontext(): dls = get_dls(r, data, device)      # one downloads
+    r = replace(r, precision=_agree(team, pick_precision(dls.device, r.precision)))
     learn = recipe_learner(r, dls, out)
     learn.fingerprint = fingerprint(dls.train.dataset)
-    if not going_on: new_run(out, overwrite)
-    write_card(out, **_card(r, learn, 0, state='running'))
-    grids = SampleGrid(r.grid_every)
-    try: keep = learn.resume(out, r.epochs, save_every, [grids, History()], _decided(r))
+    if first:
+        if not going_on: new_run(out, overwrite)
+        write_card(out, **_card(r, learn, 0, state='running'))
+    if team: team.wait_for_everyone()
+    grids, parallel = SampleGrid(r.grid_every), learn.distrib_ctx(sync_bn=r.sync_bn, cpu=dls.device.type == 'cpu') if team else nullcontext()
+    try:
+        with parallel: keep = learn.resume(out, r.epochs, save_every, [grids, History()], _decided(r))
     except BaseException as e:
+        if not first: raise
         state = 'interrupted' if isinstance(e, KeyboardInterrupt) else 'failed: ' + str(e).split('\n\t')[-1]
         with suppress(OSError): write_card(out, **_card(r, learn, 0, state=state))      # the disk may be full
         if any(out.glob('checkpoints/*.json')): print(f"\nstopped: go on with dcgan_train {recipe} --resume --out {out}", file=sys.stderr)
         raise
+    if team: team.destroy_process_group()
+    if not first: return learn
     save_run(learn, grids)
     d, g = learn.recorder.values[-1][1:3]
     write_card(out, **_card(r, learn, keep.seconds, state='finished', epochs=r.epochs, d_loss=round(d, 4), g_loss=round(g, 4)))
     return learn
 
-# %% ../nbs/15_recipes.ipynb #ba67d33c
+# %% ../nbs/15_recipes.ipynb #0af70e2b
 _flags = 'epochs', 'bs', 'lr', 'seed', 'size', 'ngf', 'ndf', 'nz', 'precision', 'ema', 'fid_every'
 
 def _size(s):
@@ -181,6 +205,8 @@ def train_parser():
     p.add_argument('--data', metavar='DIR', help="folder of pictures, nested or not, instead of the recipe's dataset")
     p.add_argument('--out', metavar='DIR', help='the run folder (default: runs/<recipe>)')
     p.add_argument('--device', help='cpu, cuda, cuda:1, mps … (default: the best there is)')
+    p.add_argument('--nproc', type=int, default=1, metavar='N', help='so many processes train together, one on each GPU; each takes its share of every batch (default: 1)')
+    p.add_argument('--sync_bn', action='store_true', default=None, help=docs['sync_bn'])
     p.add_argument('--overwrite', action='store_true', help='replace an earlier run in the run folder')
     p.add_argument('--resume', action='store_true', help='go on with the run in the run folder, exactly where its last checkpoint left it')
     p.add_argument('--save_every', default='5m', metavar='N', help='epochs (5) or minutes (10m) between two checkpoints (default: 5m)')
@@ -206,14 +232,29 @@ def _run(prog, f, **kwargs):
         print(f'{prog}: stopped before the end', file=sys.stderr)
         raise SystemExit(130)
 
-# %% ../nbs/15_recipes.ipynb #2dd48dfe
+# %% ../nbs/15_recipes.ipynb #6d289960
+def _launch(nproc, device, argv):
+    "Run this command in several processes"
+    import torch
+    gpus = torch.cuda.device_count()
+    if device != 'cpu' and nproc > max(gpus, 1): raise SystemExit(f'dcgan_train: --nproc {nproc}, but there are {gpus} GPUs: use as many, or --device cpu')
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', str(nproc), '-m', 'dcgan_nb.recipes',
+               *(o for before, o in zip(['', *argv], argv) if not o.startswith('--nproc') and before != '--nproc')]     # torchrun has a flag like it
+    with subprocess.Popen(command) as p:
+        while p.poll() is None:
+            with suppress(KeyboardInterrupt): p.wait()      # Ctrl-C reaches the processes, which save and end
+    if p.returncode: raise SystemExit(p.returncode)
+
+# %% ../nbs/15_recipes.ipynb #c29c5837
 def dcgan_train(
     argv:list|None=None, # the arguments; by default those of the command line
 ):
     "Command: train a recipe"
     args = vars(train_parser().parse_args(argv))
     if args.pop('list'): return show_runs(args['out'] or 'runs')
+    if (nproc := args.pop('nproc')) > 1 and _world() < 2: return _launch(nproc, args['device'], sys.argv[1:] if argv is None else argv)
     learn = _run('dcgan_train', train, **args)
+    if int(os.environ.get('RANK', 0)): return
     from dcgan_nb.runs import read_card
     card, run = read_card(learn.path), learn.path
     last = sorted((run/'samples').iterdir())[-1]
@@ -249,6 +290,9 @@ def dcgan_sample(
     p.add_argument('--out', metavar='DIR', default='samples', help='where to write them (default: samples)')
     files = _run('dcgan_sample', sample_run, **vars(p.parse_args(argv)))
     print(f'Wrote {files[0].name} … {files[-2].name} and {files[-1].name} to {files[-1].parent}')
+
+# %% ../nbs/15_recipes.ipynb #3416a578
+if __name__ == '__main__': dcgan_train()
 
 # %% ../nbs/15_recipes.ipynb #b6488ba1
 def evaluate_run(

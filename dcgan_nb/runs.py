@@ -7,12 +7,13 @@ __all__ = ['run_files', 'fingerprint', 'hardware', 'versions', 'write_whole', 'w
            'Restore', 'save_checkpoint', 'load_checkpoint', 'Checkpoint', 'interruptible', 'History', 'save_run',
            'run_state', 'list_runs', 'load_generator']
 
-# %% ../nbs/14_runs.ipynb #f369cc13
+# %% ../nbs/14_runs.ipynb #a8354f80
 from .core import *
 import csv, hashlib, io, json, matplotlib.pyplot as plt, numpy as np, os, platform, random, shutil, signal, socket, threading, time, torch
 from contextlib import contextmanager
 from fastai.callback.core import Callback
 from fastai.callback.progress import CSVLogger
+from fastai.torch_core import num_distrib, rank_distrib
 from fastcore.basics import patch
 from importlib.metadata import version
 from pathlib import Path
@@ -134,8 +135,15 @@ def _set_random_state(s):
     torch.set_rng_state(s['torch'])
     if len(s['cuda']) == torch.cuda.device_count(): torch.cuda.set_rng_state_all(s['cuda'])
 
-# %% ../nbs/14_runs.ipynb #eab032c1
-def _stateful(learn): return [cb for cb in learn.cbs if 'state_dict' in vars(type(cb))]
+# %% ../nbs/14_runs.ipynb #9239b5a7
+def _stateful(learn): return [cb for cb in learn.cbs if cb.run and 'state_dict' in vars(type(cb))]
+def _own(learn): return dict(rng=learn.rng.get_state(), random=_random_state(), callbacks={cb.name: cb.state_dict() for cb in _stateful(learn)})
+
+def _others(learn):
+    "What each of several processes has of its own"
+    out = [None] * num_distrib() if num_distrib() > 1 else []
+    if out: torch.distributed.all_gather_object(out, _own(learn))
+    return out
 
 @patch
 def training_state(self:DCGANLearner,
@@ -147,13 +155,13 @@ def training_state(self:DCGANLearner,
     r = self.recorder
     return dict(epoch=epoch, batch=batch, n_epoch=self.n_epoch, n_batches=len(self.dls.train), order=order,
         generator=self.generator.state_dict(), discriminator=self.discriminator.state_dict(), opt=self.opt.state_dict(), scaler=self.scaler.state_dict(),
-        rng=self.rng.get_state(), random=_random_state(), callbacks={cb.name: cb.state_dict() for cb in _stateful(self)},
+        **_own(self), processes=_others(self),
         losses=torch.tensor(self.show_losses.losses, dtype=torch.float64),
         recorder=dict(values=[list(o) for o in r.values], lrs=list(r.lrs), iters=list(r.iters), losses=torch.tensor(r.losses),
                       smooth=[r.smooth_loss.count, r.smooth_loss.now, r.smooth_loss.val, r.smooth_loss.fetched],
                       metrics=[[m.total, m.count] for m in self.metrics]))
 
-# %% ../nbs/14_runs.ipynb #a7dc5113
+# %% ../nbs/14_runs.ipynb #f956a544
 class Restore(Callback):
     "Start a fit in the middle of another, from its `training_state`"
     order = 95
@@ -163,6 +171,7 @@ class Restore(Callback):
 
     def before_fit(self):
         s, r = self.state, self.recorder
+        if (processes := s.get('processes')): s = self.state = s | processes[rank_distrib()]
         for o in 'generator', 'discriminator', 'opt', 'scaler': getattr(self.learn, o).load_state_dict(s[o])
         for cb in _stateful(self.learn): cb.load_state_dict(s['callbacks'][cb.name])
         self.rng.set_state(s['rng'])
@@ -225,7 +234,7 @@ def load_checkpoint(
             return state
     if faults: raise ValueError('; '.join(faults) + ': there is no other')
 
-# %% ../nbs/14_runs.ipynb #071c5021
+# %% ../nbs/14_runs.ipynb #28bcb35e
 def _interval(every):
     "'5' → (5 epochs, None), '10m' → (None, 600 seconds)"
     n = float(str(every).removesuffix('m'))
@@ -249,14 +258,24 @@ class Checkpoint(Callback):
     def before_train(self): self.order_state = self.dls.train.rng.getstate()
 
     def after_batch(self):
-        if self.stop or self.secs and time.monotonic() - self.last > self.secs: self.save(self.epoch, self.iter + 1, self.order_state)
-        if self.stop: raise KeyboardInterrupt
+        due, stop = self.agreed(bool(self.secs) and time.monotonic() - self.last > self.secs, self.stop)
+        if due or stop: self.save(self.epoch, self.iter + 1, self.order_state)
+        if stop: raise KeyboardInterrupt
 
     def after_epoch(self):
         done = self.epoch + 1
         if done == self.n_epoch or self.epochs and done % self.epochs == 0: self.save(done, 0, self.dls.train.rng.getstate())
 
-# %% ../nbs/14_runs.ipynb #318dd6fd
+# %% ../nbs/14_runs.ipynb #dea1a813
+@patch
+def agreed(self:Checkpoint, *wishes):
+    "What one of several processes wants, all do; on GPUs they meet every 50 batches"
+    if num_distrib() < 2: return wishes
+    if self.dls.device.type != 'cpu' and self.iter % 50: return [False]*len(wishes)
+    wishes = torch.tensor(wishes, dtype=torch.int32, device=self.dls.device)
+    torch.distributed.all_reduce(wishes, torch.distributed.ReduceOp.MAX)
+    return wishes.bool().tolist()
+
 @patch(as_prop=True)
 def seconds(self:Checkpoint): return self.before + time.monotonic() - self.began
 
@@ -266,7 +285,7 @@ def save(self:Checkpoint, epoch, batch, order):
     self.show_losses.fetch()
     state = self.training_state(epoch, batch, order) | dict(about=self.about, seconds=self.seconds, threads=torch.get_num_threads())
     d, g = self.show_losses.losses[-1]
-    save_checkpoint(self.path, state, dict(epoch=epoch, batch=batch, n_epoch=self.n_epoch, seconds=round(self.seconds, 1), d_loss=d, g_loss=g))
+    if not rank_distrib(): save_checkpoint(self.path, state, dict(epoch=epoch, batch=batch, n_epoch=self.n_epoch, seconds=round(self.seconds, 1), d_loss=d, g_loss=g))
     self.last = time.monotonic()
 
 # %% ../nbs/14_runs.ipynb #ad0d7a2b
@@ -298,7 +317,7 @@ class History(CSVLogger):
         self.rows = list(state['rows'])
         self.file.writelines(self.rows)
 
-# %% ../nbs/14_runs.ipynb #f25495d4
+# %% ../nbs/14_runs.ipynb #ffa3347a
 def _differences(was, now): return [f'{k} was {was.get(k)}, is {now.get(k)}' for k in dict.fromkeys([*was, *now]) if was.get(k) != now.get(k)]
 
 @patch
@@ -310,11 +329,11 @@ def check_state(self:DCGANLearner,
     if not self.opt: self.create_opt()
     shapes = lambda o: {k: tuple(v.shape) for k, v in o.items()}
     hypers = lambda groups: {k: v for k, v in groups[0].items() if k in ('betas', 'eps', 'weight_decay', 'fused')}
-    faults = _differences(state['about'], about) + _differences(hypers(state['opt']['param_groups']), hypers(self.opt.state_dict()['param_groups']))
+    faults = _differences(dict(processes=1) | state['about'], dict(processes=1) | about) + _differences(hypers(state['opt']['param_groups']), hypers(self.opt.state_dict()['param_groups']))
     for name in 'generator', 'discriminator': faults += _differences(shapes(state[name]), shapes(getattr(self, name).state_dict()))
     if faults: raise ValueError('this is another training: ' + '; '.join(faults[:3]) + ': resume with the same settings and images, or start a new run')
 
-# %% ../nbs/14_runs.ipynb #1f06bf31
+# %% ../nbs/14_runs.ipynb #2fe5e2a1
 @patch
 def resume(self:DCGANLearner,
     run, # the folder of the run to go on with; from here on also the learner's path
@@ -325,6 +344,7 @@ def resume(self:DCGANLearner,
 ): # the `Checkpoint` callback that kept the run
     "Go on with a training where its last checkpoint left it, exactly"
     state, about = load_checkpoint(run), dict(data=fingerprint(self.dls.train.dataset)) | (about or {})
+    if num_distrib() > 1: about['processes'] = num_distrib()
     self.path = Path(run)
     self.path.mkdir(parents=True, exist_ok=True)
     if state:
