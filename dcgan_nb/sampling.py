@@ -99,7 +99,7 @@ def latent_walk(
     legs = [path(a, b, t) for a, b in pairwise([*z, z[0]] if closed else z)]
     return torch.cat(legs if closed else [*legs, z[-1:]])
 
-# %% ../nbs/11_sampling.ipynb #697d17ba
+# %% ../nbs/11_sampling.ipynb #f4ab4759
 def truncated_z(
     n:int, # how many latents
     nz:int=100, # numbers in each
@@ -109,9 +109,10 @@ def truncated_z(
     "Draw latents from a truncated normal distribution (1809.11096, section 3.1)"
     if not tau > 0: raise ValueError(f'tau={tau}: the largest number in a latent must be above 0')
     low, u = torch.special.ndtr(torch.tensor(-float(tau)).double()), torch.special.ndtr(sample_z(n, nz, seed).double())
-    return torch.special.ndtri(low + (1 - 2*low)*u).clamp(-tau, tau).float()
+    return torch.special.ndtri(low + (1 - 2*low)*u).float()
 
-# %% ../nbs/11_sampling.ipynb #94b4b0eb
+# %% ../nbs/11_sampling.ipynb #524d8350
+@torch.no_grad()
 def nearest_real(
     fake:torch.Tensor, # n×c×h×w bytes
     real, # m×c×h×w bytes, or an `ImageSet`
@@ -125,7 +126,7 @@ def nearest_real(
     if not features and fake.shape[1:] != real.shape[1:]:
         raise ValueError(f'cannot compare pixels of {tuple(fake.shape[1:])} with those of {tuple(real.shape[1:])}')
     if not 1 <= k <= len(real): raise ValueError(f'k={k}: there are {len(real)} real pictures')
-    rows = lambda x: f(x).detach().cpu().double()      # exact for bytes
+    rows = lambda x: f(x).cpu().double()      # exact for bytes
     x, best = torch.cat([rows(o) for o in fake.split(bs)]), torch.empty(len(fake), 0, dtype=torch.float64)
     index = torch.empty(len(fake), 0, dtype=torch.long)
     for start, part in zip(range(0, len(real), bs), real.split(bs)):
