@@ -5,16 +5,18 @@
 # %% auto #0
 __all__ = ['SampleGrid', 'make_gif', 'slerp', 'latent_walk', 'truncated_z', 'nearest_real']
 
-# %% ../nbs/11_sampling.ipynb #47799a5d
+# %% ../nbs/11_sampling.ipynb #84895e05
 from .core import *
-import imageio.v3 as iio, numpy as np, torch, torch.nn.functional as F
+import hashlib, imageio.v3 as iio, io, json, numpy as np, tarfile, time, torch, torch.nn.functional as F
+from copy import deepcopy
 from fastai.callback.core import Callback
 from fastcore.basics import patch
+from fastprogress import progress_bar
 from itertools import pairwise
 from math import pi
 from pathlib import Path
 from PIL import Image
-from .data import ImageSet, image_grid
+from .data import ImageSet, from_range, image_grid
 from .models import Generator, sample_z
 
 # %% ../nbs/11_sampling.ipynb #9a519441
@@ -57,21 +59,74 @@ def make_gif(
     iio.imwrite(out, frames, duration=durations if len(frames) > 1 else last_ms, loop=0)
     return Path(out)
 
-# %% ../nbs/11_sampling.ipynb #38fd3575
+# %% ../nbs/11_sampling.ipynb #9543047c
+_parts = dict(png=64, npz=6400, webdataset=6400)     # pictures that are written together
+
+def _names(format, a, b):
+    if format == 'png': return [f'generated_{i+1}.png' for i in range(a, b)]
+    return [f'samples_{a // _parts[format] + 1:04d}.' + dict(npz='npz', webdataset='tar')[format]]
+
+def _png(x):
+    "A picture as the bytes of a PNG file"
+    f = io.BytesIO()
+    image_grid(x[None], scale=1).save(f, 'png')
+    return f.getvalue()
+
+def _packed(format, a, x):
+    "The contents of the files of pictures a, a+1, …"
+    if format == 'png': return map(_png, x)
+    f = io.BytesIO()
+    if format == 'npz': np.savez(f, images=x.permute(0, 2, 3, 1).numpy())
+    else:
+        with tarfile.open(fileobj=f, mode='w') as tar:
+            for i, o in enumerate(map(_png, x)):
+                info = tarfile.TarInfo(f'{a+i+1:08d}.png')
+                info.size = len(o)
+                tar.addfile(info, io.BytesIO(o))
+    return [f.getvalue()]
+
+# %% ../nbs/11_sampling.ipynb #4cd824c6
+def _own_folder(net, out, seed, format):
+    "Make the folder, or go on in it, or empty it of another set"
+    weights = hashlib.sha256(b''.join(o.cpu().contiguous().numpy().tobytes() for o in net.state_dict().values())).hexdigest()[:16]
+    file, about = out/'samples.json', dict(generator=weights, seed=seed, format=format)
+    out.mkdir(parents=True, exist_ok=True)
+    if seed is None or not file.exists() or json.loads(file.read_text()) != about:
+        for pattern in 'generated_*.png', 'samples_*.*', 'grid.png', 'samples.json': [o.unlink() for o in out.glob(pattern)]
+    file.write_text(json.dumps(about))
+
+def _put(file, data):
+    part = file.with_name('part.tmp')
+    part.write_bytes(data)
+    part.replace(file)
+
+# %% ../nbs/11_sampling.ipynb #65f1061a
 @patch
+@torch.no_grad()
 def save_samples(self:Generator,
     out, # folder to write into; made when missing
     n:int=5, # how many pictures
     seed:int|None=None, # the same seed gives the same pictures; None draws new ones
-): # paths of the pictures, the grid last
+    format:str='png', # png, one file for each picture, npz or webdataset, one for 6,400
+): # paths of the files, the grid of the first 64 pictures last
     "Write generated_1.png, generated_2.png … and grid.png"
     if n < 1: raise ValueError(f'n={n}: ask for at least one picture')
-    out, x = Path(out), self.sample(n, seed)
-    out.mkdir(parents=True, exist_ok=True)
-    files = [out/f'generated_{i+1}.png' for i in range(n)] + [out/'grid.png']
-    for file, o in zip(files, x): image_grid(o[None], scale=1).save(file)
-    image_grid(x, cols=min(8, n)).save(files[-1])
-    return files
+    if format not in _parts: raise ValueError(f"format='{format}' is not one of {', '.join(_parts)}")
+    out, size, rng, files = Path(out), _parts[format], np.random.default_rng(seed), []
+    net, device = deepcopy(self).eval().to(memory_format=torch.contiguous_format), next(self.parameters()).device
+    _own_folder(net, out, seed, format)
+    bar, start, drawn = progress_bar(range(0, n, size), display=n > 1000), time.perf_counter(), 0
+    for a in bar:
+        b, names = min(a + size, n), [out/o for o in _names(format, a, min(a + size, n))]
+        z = torch.from_numpy(rng.standard_normal((-(-(b - a)//64)*64, self.nz), dtype=np.float32))
+        files += names
+        if all(o.exists() for o in names) and (a or (out/'grid.png').exists()): continue
+        x = torch.cat([from_range(net(o.to(device))).cpu() for o in z.split(64)])[:b - a]
+        for file, data in zip(names, _packed(format, a, x)): _put(file, data)
+        if not a: image_grid(x[:64], cols=min(8, n)).save(out/'grid.png')
+        drawn += b - a
+        bar.comment = f'{drawn / (time.perf_counter() - start):.0f} images/s'
+    return files + [out/'grid.png']
 
 # %% ../nbs/11_sampling.ipynb #79d2770e
 def slerp(
