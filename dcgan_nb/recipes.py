@@ -267,17 +267,18 @@ def dcgan_train(
     from dcgan_nb.stability import diagnose
     for o in diagnose(run): print(f'Look out: {o}')
 
-# %% ../nbs/15_recipes.ipynb #064f2859
+# %% ../nbs/15_recipes.ipynb #c2481818
 def sample_run(
     run, # a run folder, or the folder of a saved generator
     n:int=5, # how many pictures
     seed:int=0, # the same seed gives the same pictures
     out='samples', # where to write them
-): # paths of the pictures, the grid last
+    format:str='png', # png, npz or webdataset, see `Generator.save_samples`
+): # paths of the files, the grid last
     "Draw pictures with the generator of a run"
     from dcgan_nb.runs import load_generator
     import dcgan_nb.sampling
-    return load_generator(run).save_samples(out, n, seed)
+    return load_generator(run).save_samples(out, n, seed, format)
 
 def dcgan_sample(
     argv:list|None=None, # the arguments; by default those of the command line
@@ -288,6 +289,7 @@ def dcgan_sample(
     p.add_argument('--n', type=int, default=5, help='how many pictures (default: 5)')
     p.add_argument('--seed', type=int, default=0, help='the same seed gives the same pictures (default: 0)')
     p.add_argument('--out', metavar='DIR', default='samples', help='where to write them (default: samples)')
+    p.add_argument('--format', default='png', help='png, one file for each picture; npz or webdataset, one for 6,400 (default: png)')
     files = _run('dcgan_sample', sample_run, **vars(p.parse_args(argv)))
     print(f'Wrote {files[0].name} … {files[-2].name} and {files[-1].name} to {files[-1].parent}')
 
