@@ -27,6 +27,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'dcgan_nb.data': { 'dcgan_nb.data.ImageSet': ('data.html#imageset', 'dcgan_nb/data.py'),
                                'dcgan_nb.data.ImageSet.__getitem__': ('data.html#imageset.__getitem__', 'dcgan_nb/data.py'),
                                'dcgan_nb.data.ImageSet.__len__': ('data.html#imageset.__len__', 'dcgan_nb/data.py'),
+                               'dcgan_nb.data.ImageSet.expect': ('data.html#imageset.expect', 'dcgan_nb/data.py'),
                                'dcgan_nb.data.ImageSet.new_empty': ('data.html#imageset.new_empty', 'dcgan_nb/data.py'),
                                'dcgan_nb.data.ImagesDL': ('data.html#imagesdl', 'dcgan_nb/data.py'),
                                'dcgan_nb.data.ImagesDL.create_batch': ('data.html#imagesdl.create_batch', 'dcgan_nb/data.py'),

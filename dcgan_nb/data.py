@@ -7,10 +7,10 @@ __all__ = ['to_range', 'from_range', 'image_grid', 'digit_images', 'read_image',
            'image_files', 'read_folder', 'ToRange', 'as_image', 'ImagesDL', 'pick_device', 'image_dls', 'folder_dls',
            'digits_dls', 'find_dataset', 'get_dataset', 'cifar10_dls', 'cars_dls']
 
-# %% ../nbs/01_data.ipynb #436bb06e
+# %% ../nbs/01_data.ipynb #629dec23
 from .core import *   # first: it quiets fastai's import
 import fastai.vision.data   # registers how batches of images are shown
-import hashlib, os, psutil, shutil, tarfile, tempfile, torch
+import hashlib, mmap, os, psutil, shutil, tarfile, tempfile, torch
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
@@ -105,7 +105,7 @@ def size_plan(
 
 def _nearest(s, step): return '8 and 10' if s < 8 else f'{s//step*step} and {s//step*step + step}'
 
-# %% ../nbs/01_data.ipynb #47974aaf
+# %% ../nbs/01_data.ipynb #cc7fd54a
 @dataclass
 class ImageSet:
     "Images in memory, and where they came from"
@@ -114,27 +114,40 @@ class ImageSet:
     skipped:dict = field(default_factory=dict) # file → why it could not be used
     copies:int = 0 # how many images repeat an earlier one, pixel for pixel
     def __len__(self): return len(self.x)
-    def new_empty(self): return ImageSet(self.x[:0], self.name)
+    file:mmap.mmap|None = field(default=None, repr=False) # where the bytes are, if memory was too small for them
+    def new_empty(self): return ImageSet(self.x[:0].clone(), self.name)
     def __getitem__(self, i): return self.x[i]
 
-# %% ../nbs/01_data.ipynb #b87b1932
+# %% ../nbs/01_data.ipynb #e87253c7
 def room_for(
     shape:tuple, # n×c×h×w
     limit:int|None=None, # how many bytes memory may take; by default half of what is free
     folder=None, # where a larger array's file goes; by default fastai's data folder
-): # bytes of that shape, whatever they are now
+): # bytes of that shape, whatever they are now; the mapped file, or None
     "An array for images: in memory, or in a file that is removed when it is no longer used"
     n, free = prod(shape), psutil.virtual_memory().available // 2 if limit is None else limit
-    if n <= free: return torch.empty(shape, dtype=torch.uint8)
+    if n <= free: return torch.empty(shape, dtype=torch.uint8), None
     folder = Path(folder or fastai_path('data'))
     folder.mkdir(parents=True, exist_ok=True)
     disk = shutil.disk_usage(folder).free
     if n > disk: raise OSError(f"{shape[0]} images take {n/1e9:.1f} GB: more than half of the free memory, and more than the "
                                f"{disk/1e9:.1f} GB that are free in '{folder}': use fewer or smaller images")
-    fd, file = tempfile.mkstemp(prefix='dcgan_nb_', dir=folder)
-    os.close(fd)
-    try: return torch.from_file(file, shared=True, size=n, dtype=torch.uint8).view(shape)
-    finally: os.unlink(file)
+    with tempfile.TemporaryFile(dir=folder) as f:
+        f.truncate(n)
+        file = mmap.mmap(f.fileno(), n)
+    file.madvise(mmap.MADV_RANDOM)
+    return torch.frombuffer(file, dtype=torch.uint8).view(shape), file
+
+# %% ../nbs/01_data.ipynb #669e8a00
+@patch
+def expect(self:ImageSet,
+    idxs, # which images
+):
+    "Have the disk fetch what is needed next, without waiting for it"
+    n, page = self.x[0].numel(), mmap.PAGESIZE
+    for i in idxs.tolist() if self.file else ():
+        start = i*n // page * page
+        self.file.madvise(mmap.MADV_WILLNEED, start, (i + 1)*n - start)
 
 # %% ../nbs/01_data.ipynb #396232bf
 _exts = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.gif', '.tif', '.tiff', '.ppm'}
@@ -151,7 +164,7 @@ def image_files(
     if not files: raise FileNotFoundError(f"'{path}' holds no pictures ({', '.join(sorted(_exts))}): give a folder that does")
     return files
 
-# %% ../nbs/01_data.ipynb #4fbc7d80
+# %% ../nbs/01_data.ipynb #e0877b01
 def _read(file, size, channels):
     try: return read_image(file, size, channels)
     except Exception as e: return f'{type(e).__name__}: {e}'.replace(f"'{file}'", 'it')   # anything a broken file can raise in a decoder
@@ -165,7 +178,7 @@ def read_folder(
     "Read every usable picture below `path`, naming those that are not"
     if channels not in _modes: raise ValueError(f'channels={channels} is not one of 1 (grey), 3 (colour), 4 (colour and alpha)')
     files, hw = image_files(path), size_plan(size)[0]
-    x, n, skipped, seen = room_for((len(files), channels, *hw)), 0, {}, set()
+    (x, mapped), n, skipped, seen = room_for((len(files), channels, *hw)), 0, {}, set()
     for part in chunked(files, 2000):
         for file, o in zip(part, parallel(partial(_read, size=hw, channels=channels), part, threadpool=True, n_workers=4, progress=False)):
             if isinstance(o, str): skipped[str(file)] = o
@@ -173,7 +186,7 @@ def read_folder(
                 x[n] = o
                 seen.add(hashlib.sha256(x[n].numpy()).digest())
                 n += 1
-    ds = ImageSet(x[:n], name or Path(path).resolve().name, skipped, n - len(seen))
+    ds = ImageSet(x[:n], name or Path(path).resolve().name, skipped, n - len(seen), mapped)
     if skipped or ds.copies: print(_report(ds))
     if not n: raise ValueError(f"none of the {len(files)} pictures in '{path}' can be used: " + _first(skipped))
     return ds
@@ -202,11 +215,14 @@ class ImagesDL(TfmdDL):
     def create_batch(self, idxs): return (as_image(self.dataset[idxs]),)
     def retain(self, res, b): return res
 
-# %% ../nbs/01_data.ipynb #924c9f6d
+# %% ../nbs/01_data.ipynb #f97d2610
 @patch
 def create_batches(self:ImagesDL, idxs):
     order, done, self.done = torch.tensor(list(idxs), device=self.dataset.x.device), self.done, 0
-    yield from (self.do_batch(o) for o in order.split(self.bs)[done:] if len(o) == self.bs or not self.drop_last)
+    batches = [o for o in order.split(self.bs)[done:] if len(o) == self.bs or not self.drop_last]
+    for o, after in zip(batches, [*batches[1:], order[:0]]):
+        self.dataset.expect(after)
+        yield self.do_batch(o)
 
 # %% ../nbs/01_data.ipynb #0e339b5e
 def pick_device(
@@ -219,7 +235,7 @@ def pick_device(
     have = ['cpu'] + [f'cuda:{i}' for i in range(torch.cuda.device_count())] + ['mps'] * torch.backends.mps.is_available()
     raise ValueError(f"device '{device}' is not there: this machine has {', '.join(have)}")
 
-# %% ../nbs/01_data.ipynb #48570bfa
+# %% ../nbs/01_data.ipynb #ffa68109
 def image_dls(
     ds:ImageSet, # the images
     bs:int=128, # batch size
@@ -231,7 +247,7 @@ def image_dls(
                                       + (f' ({_report(ds)})' if ds.skipped else '')
                                       + f': use a batch size of {max(2, len(ds))} or less')
     device, kw = pick_device(device), dict(bs=bs, num_workers=0, after_batch=[ToRange()])
-    if device.type == 'cuda' and ds.x.nbytes < torch.cuda.mem_get_info(device)[0] // 2: ds = replace(ds, x=ds.x.to(device))
+    if device.type == 'cuda' and ds.x.nbytes < torch.cuda.mem_get_info(device)[0] // 2: ds = replace(ds, x=ds.x.to(device), file=None)
     dls = DataLoaders(ImagesDL(ds, shuffle=True, drop_last=True, **kw), ImagesDL(ds, **kw))
     return dls.to(device)
 
