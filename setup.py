@@ -11,7 +11,7 @@ lines = lambda key: [o for o in cfg[key].split('\n') if o.strip()]
 
 setup(version=cfg['version'], description=cfg['description'], author=cfg['author'], license=cfg['license'],
       keywords=cfg['keywords'].split(), packages=find_packages(include=['dcgan_nb']),
-      package_data={'dcgan_nb': ['*.safetensors']},
+      package_data={'dcgan_nb': ['*.safetensors', 'pretrained/*/*']},
       install_requires=lines('requirements'), extras_require={'dev': lines('dev_requirements')},
       entry_points={'console_scripts': lines('console_scripts'), 'nbdev': [f"{cfg['lib_name']}={cfg['lib_name']}._modidx:d"]},
       long_description=(here/'README.md').read_text(encoding='utf-8'), long_description_content_type='text/markdown')
