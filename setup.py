@@ -9,7 +9,7 @@ cfg.read(here/'settings.ini', encoding='utf-8')
 cfg = cfg['DEFAULT']
 lines = lambda key: [o for o in cfg[key].split('\n') if o.strip()]
 
-setup(version=cfg['version'], description=cfg['description'], author=cfg['author'], license=cfg['license'],
+setup(version=cfg['version'], author=cfg['author'], license=cfg['license'],
       keywords=cfg['keywords'].split(), packages=find_packages(include=['dcgan_nb']),
       package_data={'dcgan_nb': ['*.safetensors']},
       install_requires=lines('requirements'), extras_require={'dev': lines('dev_requirements')},
