@@ -13,9 +13,9 @@ lines = lambda key: [o for o in cfg[key].split('\n') if o.strip()]
 
 class WholeSdist(sdist):
     "A source archive with settings.ini, which this file reads"
-    def add_defaults(self):
-        super().add_defaults()
+    def make_distribution(self):
         self.filelist.append('settings.ini')
+        super().make_distribution()
 
 def readme():
     "The README for PyPI, where links inside the repository lead nowhere"
