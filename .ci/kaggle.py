@@ -30,7 +30,7 @@ def machine(folder):
 
 def packages(python):
     listing = 'import json; from importlib.metadata import distributions; print(json.dumps({o.name: o.version for o in distributions()}))'
-    return json.loads(subprocess.check_output([python, '-c', listing], text=True))
+    return json.loads(subprocess.check_output([python, '-I', '-c', listing], text=True))
 
 def attach(folder, owner_slug, files):
     "A Kaggle data set at today's mount, and a link to it at the older one"
