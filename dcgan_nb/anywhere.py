@@ -248,23 +248,23 @@ SCRIPT</script>
 </html>
 '''
 
-# %% ../nbs/21_anywhere.ipynb #ac5d9804
-_ort = ('https://registry.npmjs.org/onnxruntime-web/-/onnxruntime-web-1.30.0.tgz',
-        'd2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71')
+# %% ../nbs/21_anywhere.ipynb #91562415
+_ort = dict(url='https://registry.npmjs.org/onnxruntime-web/-/onnxruntime-web-1.30.0.tgz',
+            sha256='d2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71')
 _ort_files = 'ort.wasm.min.js', 'ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-threaded.wasm'
 
 def _runtime():
     "name → bytes of onnxruntime-web's files"
     import torch
-    url, sha256 = _ort
-    file = Path(torch.hub.get_dir())/url.split('/')[-1]
+    url = _ort['url']
+    file = Path(torch.hub.get_dir())/Path(url).name
     try:
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(url, file, progress=False)
     except OSError as e:
         raise FileNotFoundError(f"onnxruntime-web is not at '{file}' and could not be fetched ({e}): put {url} there") from e
-    if hashlib.sha256(file.read_bytes()).hexdigest() != sha256: raise ValueError(f"'{file}' is not {url}: remove it")
+    if hashlib.sha256(file.read_bytes()).hexdigest() != _ort['sha256']: raise ValueError(f"'{file}' is not {url}: remove it")
     with tarfile.open(file) as tar: return {o: tar.extractfile(f'package/dist/{o}').read() for o in _ort_files}
 
 # %% ../nbs/21_anywhere.ipynb #aa206f7b
@@ -337,7 +337,7 @@ def _licence(card, licence=None):
     what, terms = _sources.get(name, (f'the pictures of `{name}`', 'not stated: ask whoever trained this'))
     return f'Weights: Apache-2.0. Training pictures: {what}; licence: {licence or terms}.'
 
-# %% ../nbs/21_anywhere.ipynb #201c6e87
+# %% ../nbs/21_anywhere.ipynb #f0be48c8
 def _repeat(card):
     "The call that trains the same again"
     s, name = card['settings'], card['recipe']
@@ -358,7 +358,7 @@ def _training(run, card):
             'Adam': f"learning rate {s['lr']}, β {s['beta1']} and {s['beta2']}",
             'discriminator': f"labels {s['real_label']} and {s['fake_label']}, noise on its input from {s['noise_start']} to {s['noise_end']}",
             'seed': f"{s['seed']}; bit for bit with {card['determinism']['provided']}" if card['determinism']['bit_for_bit'] else s['seed'],
-            'hardware': f"{card['world_size']}× {hw['device']}; {hw['cpu']}, {hw['threads']} threads; {s['precision']}",
+            'hardware': f"{card['world_size']}× {hw['device']}; {hw['cpu']}, threads: {hw['threads']}; {s['precision']}",
             'software': ', '.join(f'{k} {v}' for k, v in card['versions'].items()),
             'last epoch': ', '.join(signs)}
 
