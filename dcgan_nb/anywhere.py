@@ -206,7 +206,7 @@ async function start() {
 start().catch(e => $('said').textContent = `It did not work: ${e.message}`)
 '''
 
-# %% ../nbs/21_anywhere.ipynb #3498d63f
+# %% ../nbs/21_anywhere.ipynb #0691afca
 _page = '''<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -237,7 +237,7 @@ pre { overflow-x: auto; padding: .5rem; background: #8882; font-size: .85rem }
 <label>On the way to the next seed: <output id="way" for="t">0 %</output> <input id="t" type="range" min="0" max="1" step="0.01" value="0"></label>
 <fieldset><legend>Pictures</legend> <label><input id="n1" type="radio" name="n"> 1</label> <label><input id="n16" type="radio" name="n" checked> 16</label></fieldset>
 <p><span id="took"></span> Nothing is sent anywhere. The address of this page leads back to this picture, and so does Python, after <code>from dcgan_nb.all import *</code>:</p>
-<pre tabindex="0" aria-label="The same in Python"><code id="python"></code></pre>
+<pre tabindex="0" role="region" aria-label="The same in Python"><code id="python"></code></pre>
 <p><small>Drawn by a DCGAN made with <a href="https://github.com/dcgan-nb/dcgan_nb">dcgan_nb</a>; run by onnxruntime-web, © Microsoft, MIT licence.</small></p>
 </main>
 <script src="ort.wasm.min.js"></script>
