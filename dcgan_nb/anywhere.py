@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from .recipes import RECIPES, _run
 
-# %% ../nbs/21_anywhere.ipynb #c0f04255
+# %% ../nbs/21_anywhere.ipynb #7521d2b1
 def _frozen(generator):
     "A copy on the CPU, in 32 bits and in evaluation mode"
     import copy, torch
@@ -30,7 +30,6 @@ def _need(*packages):
     if (missing := [o for o in packages if not find_spec(o)]):
         raise ImportError(f"this needs {' and '.join(missing)}: pip install {' '.join(missing)}")
 
-# %% ../nbs/21_anywhere.ipynb #6a752e9e
 def _onnx(generator):
     "The bytes of an ONNX file"
     _need('onnx', 'onnxscript')
@@ -311,7 +310,7 @@ def export_run(
     file = {'.onnx': to_onnx, '.pt2': to_program}[suffix](generator, out) if suffix else demo_page(generator, out, str(run), overwrite)/'generator.onnx'
     return out, check_export(generator, file) if suffix == '.pt2' or find_spec('onnxruntime') else None
 
-# %% ../nbs/21_anywhere.ipynb #cefbf57a
+# %% ../nbs/21_anywhere.ipynb #5c74fd81
 def dcgan_export(
     argv:list|None=None, # the arguments; by default those of the command line
 ):
@@ -322,7 +321,7 @@ def dcgan_export(
     p.add_argument('--overwrite', action='store_true', help='replace what is there')
     try: out, worst = _run('dcgan_export', export_run, **vars(p.parse_args(argv)))
     except ImportError as e: raise SystemExit(f'dcgan_export: {e}') from None
-    print(f"Wrote {out}, " + ('not checked: pip install onnxruntime' if worst is None else f'which differs from the generator by {worst:.0e} at most'))
+    print(f"Wrote {out}, " + ('not checked: pip install onnxruntime' if worst is None else f'which differs from the generator by {worst:.1g} at most'))
     if out.is_dir(): print(f'Look at it: python -m http.server --directory {out}, then open http://localhost:8000')
 
 # %% ../nbs/21_anywhere.ipynb #04dea27b
