@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from .recipes import RECIPES, _run
 
-# %% ../nbs/21_anywhere.ipynb #7521d2b1
+# %% ../nbs/21_anywhere.ipynb #d1dfbd11
 def _frozen(generator):
     "A copy on the CPU, in 32 bits and in evaluation mode"
     import copy, torch
@@ -24,7 +24,7 @@ def _frozen(generator):
 def _call(net):
     "The call to follow: two latents, where there could be any number"
     import torch
-    return dict(args=(torch.zeros(2, net.nz),), dynamic_shapes={'z': {0: torch.export.Dim('b')}})
+    return dict(args=(torch.zeros(2, net.nz),), dynamic_shapes={'z': {0: torch.export.Dim('b', max=2**31 - 1)}})
 
 def _need(*packages):
     if (missing := [o for o in packages if not find_spec(o)]):
@@ -34,9 +34,12 @@ def _onnx(generator):
     "The bytes of an ONNX file"
     _need('onnx', 'onnxscript')
     import torch
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
     net = _frozen(generator)
+    for o in net.layers[:-2]: o[0], o[1] = fuse_conv_bn_eval(o[0], o[1], transpose=True), torch.nn.Identity()
     model = torch.onnx.export(net, **_call(net), dynamo=True, input_names=['z'], output_names=['pictures'], opset_version=18, verbose=False).model_proto
     for o in model.graph.node: o.ClearField('metadata_props')      # where in our source each operation came from
+    for o in (*model.graph.input, *model.graph.output): o.type.tensor_type.shape.dim[0].dim_param = 'b'
     return model.SerializeToString()
 
 def to_onnx(
