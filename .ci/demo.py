@@ -64,7 +64,7 @@ def visit(chromium, folder, query='', *flags, timeout=40):
     "What the driver sees on the page in `folder`; with flags the browser has work of its own and ends by itself"
     heard = threading.Event()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, ThreadingHTTPServer(('127.0.0.1', 0), partial(Server, directory=folder, heard=heard)) as server:
-        server.daemon_threads, server.block_on_close = True, False
+        server.daemon_threads, server.block_on_close, server.handle_error = True, False, lambda *args: None      # a browser may hang up
         threading.Thread(target=server.serve_forever, daemon=True).start()
         command = [chromium, '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--hide-scrollbars',
                    f'--user-data-dir={profile}', *flags, f'http://127.0.0.1:{server.server_port}/driver.html{query}']

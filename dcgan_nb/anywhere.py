@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from .recipes import RECIPES, _run
 
-# %% ../nbs/21_anywhere.ipynb #d1dfbd11
+# %% ../nbs/21_anywhere.ipynb #b91ca4f3
 def _frozen(generator):
     "A copy on the CPU, in 32 bits and in evaluation mode"
     import copy, torch
@@ -39,7 +39,8 @@ def _onnx(generator):
     for o in net.layers[:-2]: o[0], o[1] = fuse_conv_bn_eval(o[0], o[1], transpose=True), torch.nn.Identity()
     model = torch.onnx.export(net, **_call(net), dynamo=True, input_names=['z'], output_names=['pictures'], opset_version=18, verbose=False).model_proto
     for o in model.graph.node: o.ClearField('metadata_props')      # where in our source each operation came from
-    for o in (*model.graph.input, *model.graph.output): o.type.tensor_type.shape.dim[0].dim_param = 'b'
+    for o in (*model.graph.input, *model.graph.output):
+        if (batch := o.type.tensor_type.shape.dim[0]).dim_param: batch.dim_param = 'b'      # older versions of torch make up a name
     return model.SerializeToString()
 
 def to_onnx(
