@@ -1,7 +1,9 @@
 "All metadata comes from settings.ini; pyproject.toml holds only what pip and nbdev must find there."
+import re
 from configparser import ConfigParser
 from pathlib import Path
 from setuptools import setup, find_packages
+from setuptools.command.sdist import sdist
 
 here = Path(__file__).parent
 cfg = ConfigParser()
@@ -9,9 +11,21 @@ cfg.read(here/'settings.ini', encoding='utf-8')
 cfg = cfg['DEFAULT']
 lines = lambda key: [o for o in cfg[key].split('\n') if o.strip()]
 
-setup(version=cfg['version'], description=cfg['description'], author=cfg['author'], license=cfg['license'],
+class WholeSdist(sdist):
+    "A source archive with settings.ini, which this file reads"
+    def make_distribution(self):
+        self.filelist.append('settings.ini')
+        super().make_distribution()
+
+def readme():
+    "The README for PyPI, where links inside the repository lead nowhere"
+    text, at = (here/'README.md').read_text(encoding='utf-8'), f"https://github.com/{cfg['user']}/{cfg['lib_name']}"
+    text = re.sub(r'(!\[[^]]*\]\()(?!https?:)', rf"\g<1>{at}/raw/{cfg['branch']}/", text)
+    return re.sub(r'\]\((?!https?:|#)', f"]({at}/blob/{cfg['branch']}/", text)
+
+setup(version=cfg['version'], author=cfg['author'], license=cfg['license'],
       keywords=cfg['keywords'].split(), packages=find_packages(include=['dcgan_nb']),
-      package_data={'dcgan_nb': ['*.safetensors']},
+      package_data={'dcgan_nb': ['*.safetensors', 'pretrained/*/*']},
       install_requires=lines('requirements'), extras_require={'dev': lines('dev_requirements')},
       entry_points={'console_scripts': lines('console_scripts'), 'nbdev': [f"{cfg['lib_name']}={cfg['lib_name']}._modidx:d"]},
-      long_description=(here/'README.md').read_text(encoding='utf-8'), long_description_content_type='text/markdown')
+      long_description=readme(), long_description_content_type='text/markdown', cmdclass=dict(sdist=WholeSdist))
