@@ -142,9 +142,9 @@ def nearest(self:Explorer,
     real = getattr(self.images, 'x', self.images)
     return _square(real[nearest_real(self.pixels(), real)[1][:, 0]], scale)
 
-# %% ../nbs/18_explorer.ipynb #23bc0b59
+# %% ../nbs/18_explorer.ipynb #4a2f2975
 def _new(suffix): return next(o for i in count(1) if not (o := Path(f'explorer_{i}{suffix}')).exists())
-def _png(picture, **kwargs):
+def _as_png(picture, **kwargs):
     "A picture as bytes, quickly"
     f = io.BytesIO()
     picture.save(f, 'png', compress_level=1, **kwargs)
@@ -158,7 +158,7 @@ def save_png(self:Explorer,
     file, info = Path(file or _new('.png')), PngInfo()
     info.add_text('knobs', json.dumps(self.knobs))
     info.add_text('z', json.dumps(self.z.tolist()), zip=True)
-    file.write_bytes(_png(self.picture(), pnginfo=info))
+    file.write_bytes(_as_png(self.picture(), pnginfo=info))
     return file
 
 @patch
@@ -167,7 +167,7 @@ def save_gif(self:Explorer,
     ms:int=80, # how long a frame stays, in milliseconds
 ): # the file
     "Save the walk from A to B and back"
-    frames = [io.BytesIO(_png(_square(self.pixels(z)))) for z in self._shown(self.walk())]
+    frames = [io.BytesIO(_as_png(_square(self.pixels(z)))) for z in self._shown(self.walk())]
     return make_gif(frames, file or _new('.gif'), ms, ms)
 
 # %% ../nbs/18_explorer.ipynb #30faa204
@@ -212,7 +212,7 @@ def panel(self:Explorer): # a widget
 @patch
 def _ipython_display_(self:Explorer): display(self.panel)
 
-# %% ../nbs/18_explorer.ipynb #1060e4db
+# %% ../nbs/18_explorer.ipynb #5fe44c21
 @patch
 def _moved(self:Explorer, name, change):
     if self.knobs[name] != change['new']: self.turn(**{name: change['new']})
@@ -227,10 +227,10 @@ def follow(self:Explorer):
     if not self.knobs['frame']: ws['play'].playing = False
     ws['nearest real'].disabled = self.images is None
     ws['real'].layout.visibility = 'hidden'
-    _show(ws['picture'], _png(self.picture(scale=1)))
+    _show(ws['picture'], _as_png(self.picture(scale=1)))
 
 @patch
-def _show_nearest(self:Explorer): _show(self.widgets['real'], _png(self.nearest(scale=1)))
+def _show_nearest(self:Explorer): _show(self.widgets['real'], _as_png(self.nearest(scale=1)))
 @patch
 def _saved(self:Explorer, file):
     data = base64.b64encode(file.read_bytes()).decode()
@@ -324,7 +324,7 @@ def panel(self:LiveTraining): # a widget
     ws = self.widgets
     return w.VBox([w.HBox([*self._buttons(), ws['status']]), w.HBox([ws['grid'], ws['curves']]), ws['signs'], ws['note']])
 
-# %% ../nbs/18_explorer.ipynb #78a437f4
+# %% ../nbs/18_explorer.ipynb #2464efa4
 @patch
 def curves(self:LiveTraining): # a matplotlib figure
     "The losses, and the vital signs when there are any"
@@ -342,7 +342,7 @@ def draw(self:LiveTraining):
     start, ws, f = time.perf_counter(), self.widgets, io.BytesIO()
     stop = ', the last one' if 'stop after this epoch' in self.wishes else ''
     self._say('epoch {} of {}{}, batch {} of {}: D {:.3f}, G {:.3f}'.format(self.epoch + 1, self.n_epoch, stop, self.iter + 1, self.n_iter, *self.show_losses.losses[-1]))
-    _show(ws['grid'], _png(self.show_samples(self.n, self.grid_seed, isqrt(self.n))))
+    _show(ws['grid'], _as_png(self.show_samples(self.n, self.grid_seed, isqrt(self.n))))
     self.curves().savefig(f, dpi=80)
     _show(ws['curves'], f.getvalue())
     if hasattr(self, 'vital_signs'): ws['signs'].value = _sharp + '<br>'.join(map(escape, diagnose(self.learn) or ['The vital signs are good.']))
