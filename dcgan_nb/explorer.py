@@ -170,7 +170,7 @@ def save_gif(self:Explorer,
     frames = [io.BytesIO(_as_png(_square(self.pixels(z)))) for z in self._shown(self.walk())]
     return make_gif(frames, file or _new('.gif'), ms, ms)
 
-# %% ../nbs/18_explorer.ipynb #30faa204
+# %% ../nbs/18_explorer.ipynb #0bf89932
 def _image(width):
     o = w.Image(layout=w.Layout(width=f'{width}px', height='auto', visibility='hidden'))
     o.add_class('dcgan-pixels')
@@ -181,8 +181,9 @@ _sharp = '<style>.dcgan-pixels {image-rendering: pixelated}</style>'
 def _knob(name, low, high, value):
     "The widget of one knob"
     if name == 'show': return w.Dropdown(options=[('all', 0), *((f'picture {i}', i) for i in range(1, high + 1))], value=value, description=name)
-    kind, step = dict(seed=(w.BoundedIntText, 1), frame=(w.IntSlider, 1)).get(name, (w.FloatSlider, 0.1))
-    return kind(value=value, min=low, max=high, step=step, description=dict(tau='truncation', frame='walk').get(name, name))
+    kind, step, width = dict(seed=(w.BoundedIntText, 1, 220), frame=(w.IntSlider, 1, 300)).get(name, (w.FloatSlider, 0.1, 300))
+    name = dict(tau='truncation', frame='walk').get(name, name)
+    return kind(value=value, min=low, max=high, step=step, description=name, layout=w.Layout(width=f'{width}px'))
 
 # %% ../nbs/18_explorer.ipynb #69bb035a
 @patch
