@@ -86,7 +86,7 @@ class Visitor:
     def press(self, name): self.page.get_by_role('button', name=name, exact=True).click()
     def row(self, label): return self.page.locator('.widget-inline-hbox').filter(has=self.page.get_by_text(label, exact=True))
     def value(self, label): return float(self.row(label).locator('.widget-readout').inner_text())
-    def shoot(self, i, name): self.cell(i).locator('.jp-OutputArea').screenshot(path=self.shots/name)
+    def shoot(self, i, name): self.cell(i).locator('.jp-OutputArea .jupyter-widgets').first.screenshot(path=self.shots/name)
 
     def slide(self, label, to):
         "Drag a slider's handle to a share of its way; its value there"
