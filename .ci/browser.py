@@ -110,7 +110,7 @@ class Visitor:
 
     def sees(self, img, z, what):
         "Wait until the picture is what a direct call draws, to a grey level"
-        with torch.no_grad(): want = np.array(image_grid(from_range(generator(z)), 3, 1)).astype(int)
+        with torch.no_grad(): want = np.array(image_grid(from_range(generator(z)), min(3, len(z)), 1)).astype(int)
         equal = lambda: (now := self.pixels(img)).shape == want.shape and abs(now - want).max() <= 1
         self.until(equal, f'{what}: the picture is not what a direct call draws')
         print(f'{what}: equals the direct call')
@@ -144,6 +144,11 @@ def explore(v):
     print('play: the picture moves')
     tau = v.slide('truncation', 0.5)
     v.sees(img, truncated_z(9, tau=tau, seed=12) + d1*u[0], f'played on, then truncated at {tau}: the walk is over')
+    v.press('shuffle')
+    seed = v.row('seed').locator('input')
+    expect(seed).not_to_have_value('12')
+    v.row('show').locator('select').select_option('picture 5')
+    v.sees(img, truncated_z(9, tau=tau, seed=int(seed.input_value()))[4:5] + d1*u[0], 'shuffled, the fifth picture alone')
     v.press('save PNG')
     with v.page.expect_download() as download: v.page.get_by_role('link', name='download').click()
     assert Path(download.value.path()).read_bytes() == (v.root/'work/explorer_1.png').read_bytes(), 'the download is not the saved file'
@@ -179,6 +184,8 @@ def inside(root, shots, chromium):
             v.page.goto(address)
             v.page.get_by_text('| Idle').wait_for(timeout=60_000)
             v.run(0)
+            expect(v.cell(0).locator('.jp-InputPrompt')).to_have_text('[1]:', timeout=60_000)
+            assert 'Error' not in (said := v.cell(0).locator('.jp-OutputArea').inner_text()), said
             v.run(1)
             explore(v)
             v.run(2)
