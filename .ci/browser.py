@@ -4,6 +4,7 @@ JupyterLab and playwright go into a temporary environment beside this one; where
 import ast, base64, io, json, os, re, shutil, signal, socket, subprocess, sys, sysconfig, tempfile, time, urllib.request, venv
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
 here = Path(__file__).resolve()
 
@@ -153,6 +154,15 @@ def explore(v):
     with v.page.expect_download() as download: v.page.get_by_role('link', name='download').click()
     assert Path(download.value.path()).read_bytes() == (v.root/'work/explorer_1.png').read_bytes(), 'the download is not the saved file'
     print('save PNG: the file and the download are the same')
+    latency(v, img)
+
+def latency(v, img):
+    "From a key on a slider to the picture in the browser, in milliseconds"
+    img.evaluate('o => { let k; waits = []; addEventListener("keydown", () => k = performance.now(), true); o.addEventListener("load", () => waits.push(performance.now() - k)) }')
+    for i in range(10):
+        v.row('d2').locator('.noUi-handle').press('ArrowRight')
+        v.until(lambda: v.page.evaluate('waits.length') > i, 'a key on a slider changes nothing')
+    print('from a key on a slider to the picture in the browser: {:.0f} ms (median), at most {:.0f} ms'.format(*(f(v.page.evaluate('waits')) for f in (median, max))))
 
 def watch(v):
     "Page 18's second panel; the next cell waits meanwhile"
