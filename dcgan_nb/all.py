@@ -15,3 +15,4 @@ from .metrics import *
 from .scaling import *
 from .runs import *
 from .recipes import *
+from .explorer import *
