@@ -14,7 +14,7 @@ site = f"https://{cfg['user']}.github.io/{cfg['lib_name']}"
 # page: the notebook's title on Kaggle, and the data set attached there
 projects = {'16_cifar10': ('DCGAN on CIFAR-10', 'swaroopkml/cifar10-pngs-in-folders'),
             '17_cars': ('DCGAN on Stanford Cars', 'jessicali9530/stanford-cars-dataset')}
-extras = {'12_metrics': ' torchmetrics torch-fidelity'}     # what a page compares itself with, and a fresh machine may lack
+extras = {'12_metrics': ' torchmetrics torch-fidelity', '21_anywhere': ' onnx onnxscript onnxruntime tensorboard'}     # what a page compares itself with, and a fresh machine may lack
 plain = 'contributing',     # needs no machine
 
 install = '''#| hide

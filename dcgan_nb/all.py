@@ -16,3 +16,4 @@ from .scaling import *
 from .runs import *
 from .recipes import *
 from .explorer import *
+from .anywhere import *
