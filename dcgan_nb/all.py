@@ -15,4 +15,5 @@ from .metrics import *
 from .scaling import *
 from .runs import *
 from .recipes import *
+from .explorer import *
 from .anywhere import *
