@@ -132,15 +132,14 @@ def walk(self:Explorer): # (2·steps)×n×nz
     if len(self.pins) < 2: raise ValueError("a walk has two ends: pin('A'), turn some knobs, pin('B')")
     return torch.stack([latent_walk(torch.stack(ends), self.steps) for ends in zip(self.pins['A'], self.pins['B'])], 1)
 
-# %% ../nbs/18_explorer.ipynb #d3c05d03
+# %% ../nbs/18_explorer.ipynb #2d71d8ca
 @patch
 def nearest(self:Explorer,
     scale:int|None=None, # enlargement, as in `picture`
 ): # a PIL image
     "The nearest real pictures, laid out like `picture`"
     if self.images is None: raise ValueError('there are no real pictures: make the Explorer with images=')
-    real = getattr(self.images, 'x', self.images)
-    return _square(real[nearest_real(self.pixels(), real)[1][:, 0]], scale)
+    return _square(self.images[nearest_real(self.pixels(), self.images)[1][:, 0]], scale)
 
 # %% ../nbs/18_explorer.ipynb #4a2f2975
 def _new(suffix): return next(o for i in count(1) if not (o := Path(f'explorer_{i}{suffix}')).exists())
