@@ -14,18 +14,20 @@ site = f"https://{cfg['user']}.github.io/{cfg['lib_name']}"
 # page: the notebook's title on Kaggle, and the data set attached there
 projects = {'16_cifar10': ('DCGAN on CIFAR-10', 'swaroopkml/cifar10-pngs-in-folders'),
             '17_cars': ('DCGAN on Stanford Cars', 'jessicali9530/stanford-cars-dataset')}
-extras = {'12_metrics': ' torchmetrics torch-fidelity', '21_anywhere': ' onnx onnxscript onnxruntime tensorboard'}     # what a page compares itself with, and a fresh machine may lack
+extras = {'12_metrics': ' torchmetrics torch_fidelity', '21_anywhere': ' onnx onnxscript onnxruntime tensorboard'}     # what a page compares itself with, and a fresh machine may lack
 plain = 'contributing',     # needs no machine
 
 install = '''#| hide
-# On a fresh Kaggle or Colab machine: install dcgan_nb, and leave torch as it is
-import importlib.util, os, socket
+# On a fresh Kaggle or Colab machine: install what is missing, and leave torch as it is
+import os, socket
 from importlib.metadata import version
-if {'KAGGLE_KERNEL_RUN_TYPE', 'COLAB_RELEASE_TAG'} & set(os.environ) and not importlib.util.find_spec('dcgan_nb'):
+from importlib.util import find_spec
+missing = [o for o in '%s'.split() if not find_spec(o)]
+if missing and {'KAGGLE_KERNEL_RUN_TYPE', 'COLAB_RELEASE_TAG'} & set(os.environ):
     try: socket.create_connection(('1.1.1.1', 53), timeout=3).close()
     except OSError: raise ConnectionError('No internet: switch it on in the settings of this Kaggle notebook and run all again') from None
-    !pip install -q dcgan_nb torch=={version('torch')} torchvision=={version('torchvision')}'''
-first = lambda page: install + extras.get(page, '') + ('' if page == '00_core' else '\nfrom dcgan_nb.core import check_machine')
+    !pip install -q {' '.join(missing)} torch=={version('torch')} torchvision=={version('torchvision')}'''
+first = lambda page: install % ('dcgan_nb' + extras.get(page, '')) + ('' if page == '00_core' else '\nfrom dcgan_nb.core import check_machine')
 second = '#| hide\ncheck_machine()'
 
 def badges(page):
@@ -39,7 +41,7 @@ def badges(page):
 def place(page, cells):
     "`cells` ([kind, source] pairs) with the title alone, badges above the introduction, and the first cells below it"
     if page in plain: return cells
-    ours = lambda kind, s: kind == 'code' and ("find_spec('dcgan_nb')" in s or s == second)
+    ours = lambda kind, s: kind == 'code' and ('On a fresh Kaggle or Colab machine' in s or s == second)
     cells = [[k, s] for k, s in cells if not ours(k, s)]
     title, _, rest = re.match(r'(# .*\n\n> .*)(\n\n)?((?s:.*))', cells[0][1]).groups()
     if not rest: rest = cells.pop(1)[1]
