@@ -14,7 +14,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 
-# %% ../nbs/15_recipes.ipynb #8e71fb91
+# %% ../nbs/15_recipes.ipynb #fdf842e0
 def _field(default, help): return field(default=default, metadata=dict(help=help))
 
 @dataclass
@@ -32,6 +32,7 @@ class Recipe:
     fake_label:float = _field(0., 'what D is taught to say of fakes')
     noise_start:float = _field(0., "standard deviation of the noise on D's input at the start; pictures span [-1, 1]")
     noise_end:float = _field(0., 'the same at the end, on a straight line between the two')
+    augment:str = _field('', "random changes of all that D sees: some of 'flip shift cutout color'")
     nz:int = _field(100, 'numbers in a latent')
     ngf:int = _field(64, "channels of G's last hidden layer; the others are 2, 4 and 8 times as wide")
     ndf:int = _field(64, "channels of D's first hidden layer; the others are 2, 4 and 8 times as wide")
@@ -75,7 +76,7 @@ def get_dls(
     if r.dataset == 'folder': raise ValueError(f"the recipe '{r.name}' needs your pictures: give their folder with --data DIR")
     return dict(digits=digits_dls, cifar10=cifar10_dls, cars=cars_dls)[r.dataset](r.size, r.bs, device)
 
-# %% ../nbs/15_recipes.ipynb #95ed3abe
+# %% ../nbs/15_recipes.ipynb #1b16ab11
 def recipe_learner(
     r:Recipe, # the recipe
     dls, # batches, from `get_dls`
@@ -84,8 +85,9 @@ def recipe_learner(
     "The learner of a recipe"
     from dcgan_nb.learner import dcgan_learner
     from dcgan_nb.metrics import EMA, FIDCallback
-    from dcgan_nb.stability import InstanceNoise, VitalSigns
+    from dcgan_nb.stability import DiffAugment, InstanceNoise, VitalSigns
     cbs = [VitalSigns()]
+    if r.augment: cbs.append(DiffAugment(r.augment))
     if r.noise_start or r.noise_end: cbs.append(InstanceNoise(r.noise_start, r.noise_end))
     if r.ema: cbs.append(EMA(r.ema))
     if r.fid_every: cbs.append(FIDCallback(every=r.fid_every, n=10_000))
@@ -190,9 +192,7 @@ def train(
     write_card(out, **_card(r, learn, keep.seconds, state='finished', epochs=r.epochs, d_loss=round(d, 4), g_loss=round(g, 4)))
     return learn
 
-# %% ../nbs/15_recipes.ipynb #0af70e2b
-_flags = 'epochs', 'bs', 'lr', 'seed', 'size', 'ngf', 'ndf', 'nz', 'precision', 'ema', 'fid_every'
-
+# %% ../nbs/15_recipes.ipynb #a2117fb4
 def _size(s):
     "'64' → 64, '64x96' → (64, 96)"
     hw = tuple(int(o) for o in s.lower().split('x'))
@@ -202,13 +202,13 @@ def train_parser():
     "The command line of `dcgan_train`"
     p = argparse.ArgumentParser('dcgan_train', description='Train a DCGAN and keep grids, a GIF, losses, the generator and a card of the run.')
     p.add_argument('recipe', nargs='?', default='digits', help=f"one of {', '.join(RECIPES)} (default: digits)")
-    docs, types = {o.name: o.metadata['help'] for o in fields(Recipe)}, dict(lr=float, ema=float, size=_size, precision=str)
-    for f in _flags: p.add_argument(f'--{f}', type=types.get(f, int), help=f"{docs[f]} (default: the recipe's)")
+    for f in fields(Recipe)[2:]:    # all but name and dataset
+        kind = dict(action='store_true', default=None) if f.type is bool else dict(type=_size if f.name == 'size' else f.type)
+        p.add_argument(f'--{f.name}', help=f"{f.metadata['help']} (default: the recipe's)", **kind)
     p.add_argument('--data', metavar='DIR', help="folder of pictures, nested or not, instead of the recipe's dataset")
     p.add_argument('--out', metavar='DIR', help='the run folder (default: runs/<recipe>)')
     p.add_argument('--device', help='cpu, cuda, cuda:1, mps … (default: the best there is)')
     p.add_argument('--nproc', type=int, default=1, metavar='N', help='so many processes train together, one on each GPU; each takes its share of every batch (default: 1)')
-    p.add_argument('--sync_bn', action='store_true', default=None, help=docs['sync_bn'])
     p.add_argument('--overwrite', action='store_true', help='replace an earlier run in the run folder')
     p.add_argument('--resume', action='store_true', help='go on with the run in the run folder, exactly where its last checkpoint left it')
     p.add_argument('--save_every', default='5m', metavar='N', help='epochs (5) or minutes (10m) between two checkpoints (default: 5m)')
