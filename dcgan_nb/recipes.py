@@ -14,7 +14,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 
-# %% ../nbs/15_recipes.ipynb #fdf842e0
+# %% ../nbs/15_recipes.ipynb #d2af28e5
 def _field(default, help): return field(default=default, metadata=dict(help=help))
 
 @dataclass
@@ -33,6 +33,8 @@ class Recipe:
     noise_start:float = _field(0., "standard deviation of the noise on D's input at the start; pictures span [-1, 1]")
     noise_end:float = _field(0., 'the same at the end, on a straight line between the two')
     augment:str = _field('', "random changes of all that D sees: some of 'flip shift cutout color'")
+    augment_from:float = _field(0., 'the share of the run after which these changes begin')
+    decay_from:float = _field(1., 'the share of the run after which the learning rates fall, on a straight line, to nothing')
     nz:int = _field(100, 'numbers in a latent')
     ngf:int = _field(64, "channels of G's last hidden layer; the others are 2, 4 and 8 times as wide")
     ndf:int = _field(64, "channels of D's first hidden layer; the others are 2, 4 and 8 times as wide")
@@ -50,7 +52,7 @@ RECIPES = {o.name: o for o in (
     Recipe('cars', 'cars', size=64, epochs=200, beta2=0.99, real_label=0.95, fake_label=0.5, fid_every=10),
     Recipe('folder', 'folder', size=64, epochs=100, noise_start=0.1))}
 
-# %% ../nbs/15_recipes.ipynb #2a2f78fd
+# %% ../nbs/15_recipes.ipynb #fa303456
 def get_recipe(
     name:str='digits', # one of `RECIPES`
     **changes # fields to replace; those that are None keep the recipe's value
@@ -62,6 +64,7 @@ def get_recipe(
     changes = {k: v for k, v in changes.items() if v is not None}
     for k, v in changes.items():
         if k in ('epochs', 'lr', 'ngf', 'ndf', 'nz', 'grid_every') and not v > 0: raise ValueError(f'{k}={v}: it must be greater than 0')
+        if k in ('augment_from', 'decay_from') and not 0 <= v <= 1: raise ValueError(f'{k}={v}: it is a share of the run, from 0 to 1')
     return replace(RECIPES[name], **changes)
 
 # %% ../nbs/15_recipes.ipynb #fa8d1f32
@@ -76,18 +79,20 @@ def get_dls(
     if r.dataset == 'folder': raise ValueError(f"the recipe '{r.name}' needs your pictures: give their folder with --data DIR")
     return dict(digits=digits_dls, cifar10=cifar10_dls, cars=cars_dls)[r.dataset](r.size, r.bs, device)
 
-# %% ../nbs/15_recipes.ipynb #1b16ab11
+# %% ../nbs/15_recipes.ipynb #ab0f1bce
 def recipe_learner(
     r:Recipe, # the recipe
     dls, # batches, from `get_dls`
     path='.', # the run folder
 ): # a `DCGANLearner`
     "The learner of a recipe"
+    from fastai.callback.schedule import ParamScheduler, SchedLin, SchedNo, combine_scheds
     from dcgan_nb.learner import dcgan_learner
     from dcgan_nb.metrics import EMA, FIDCallback
     from dcgan_nb.stability import DiffAugment, InstanceNoise, VitalSigns
     cbs = [VitalSigns()]
-    if r.augment: cbs.append(DiffAugment(r.augment))
+    if r.augment: cbs.append(DiffAugment(r.augment, r.augment_from))
+    if r.decay_from < 1: cbs.append(ParamScheduler(dict(lr=combine_scheds([r.decay_from, 1 - r.decay_from], [SchedNo(r.lr, r.lr), SchedLin(r.lr, 0)]))))
     if r.noise_start or r.noise_end: cbs.append(InstanceNoise(r.noise_start, r.noise_end))
     if r.ema: cbs.append(EMA(r.ema))
     if r.fid_every: cbs.append(FIDCallback(every=r.fid_every, n=10_000))

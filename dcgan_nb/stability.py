@@ -205,13 +205,14 @@ def _color(x, rng):
 
 _changes = dict(flip=_flip, shift=_shift, cutout=_cutout, color=_color)
 
-# %% ../nbs/10_stability.ipynb #c51f9b6b
+# %% ../nbs/10_stability.ipynb #b603dc9c
 class DiffAugment(Callback):
     "The same random changes for all that the discriminator sees while it trains (2006.10738, section 3)"
     def __init__(self,
         ways:str='flip shift cutout', # which, of flip, shift, cutout and color, in this order
+        start:float=0., # the share of the training after which they begin
     ):
-        self.ways, self.hook = ways.split(), None
+        self.ways, self.start, self.hook = ways.split(), start, None
         for o in self.ways:
             if o not in _changes: raise ValueError(f"there is no change '{o}': choose from {' '.join(_changes)}")
 
@@ -225,6 +226,8 @@ class DiffAugment(Callback):
 
     def before_fit(self):
         self.after_fit()      # an interrupted fit leaves its hook
-        self.hook = self.discriminator.register_forward_pre_hook(lambda net, args: self.change(*args, self.rng) if net.training else None)
+        self.hook = self.discriminator.register_forward_pre_hook(lambda net, args: self.change(*args, self.rng) if net.training and self.begun else None)
+    @property
+    def begun(self): return self.start == 0 or self.pct_train > self.start
     def after_fit(self):
         if self.hook: self.hook.remove()
