@@ -115,7 +115,7 @@ function slerp(a, b, t) {                       // on the arc from a to b
 }
 '''
 
-# %% ../nbs/21_anywhere.ipynb #9563f30f
+# %% ../nbs/21_anywhere.ipynb #b81ab9e4
 def _uniform(seed):
     "Numbers in (0, 1), as the web page draws them"
     s, all32 = (seed + 0x9e3779b9) & 0xffffffff, 0xffffffff
@@ -141,7 +141,7 @@ def demo_z(
     "The latents of the web page"
     import torch
     from dcgan_nb.sampling import slerp
-    a, b = (torch.from_numpy(_latents(o & 0xffffffff, n, nz)) for o in (seed, seed + 1))
+    a, b = (torch.from_numpy(_latents(o, n, nz)) for o in (seed, seed + 1))
     return slerp(a, b, t).float()
 
 # %% ../nbs/21_anywhere.ipynb #e84b93a8
@@ -340,7 +340,7 @@ def _licence(card, licence=None):
     what, terms = _sources.get(name, (f'the pictures of `{name}`', 'not stated: ask whoever trained this'))
     return f'Weights: Apache-2.0. Training pictures: {what}; licence: {licence or terms}.'
 
-# %% ../nbs/21_anywhere.ipynb #f0be48c8
+# %% ../nbs/21_anywhere.ipynb #c7e1f0e3
 def _repeat(card):
     "The call that trains the same again"
     s, name = card['settings'], card['recipe']
@@ -361,7 +361,7 @@ def _training(run, card):
             'Adam': f"learning rate {s['lr']}, β {s['beta1']} and {s['beta2']}",
             'discriminator': f"labels {s['real_label']} and {s['fake_label']}, noise on its input from {s['noise_start']} to {s['noise_end']}",
             'seed': f"{s['seed']}; bit for bit with {card['determinism']['provided']}" if card['determinism']['bit_for_bit'] else s['seed'],
-            'hardware': f"{card['world_size']}× {hw['device']}; {hw['cpu']}, threads: {hw['threads']}; {s['precision']}",
+            'hardware': f"{card.get('world_size', 1)}× {hw['device']}; {hw['cpu']}, threads: {hw['threads']}; {s['precision']}",
             'software': ', '.join(f'{k} {v}' for k, v in card['versions'].items()),
             'last epoch': ', '.join(signs)}
 
@@ -386,13 +386,21 @@ def _results(run, card, which):
     return [EvalResult('unconditional-image-generation', name, name, k, round(m[k], 4), dataset_split=m['protocol']['split'], metric_name=f'{k} ({about})')
             for k in ('fid', 'kid', 'precision', 'recall')]
 
-# %% ../nbs/21_anywhere.ipynb #2f2af615
+# %% ../nbs/21_anywhere.ipynb #c0daf112
 def _limits(run):
     m = _metrics(run)
     return ['It draws what resembles its training pictures, in their size, and nothing else. There are no labels and no prompt: a latent is chosen by luck or by search.',
             'What its training pictures leave out or show too often, it leaves out or draws too often.',
             'A picture may come near to one it was trained on: `nearest_real` of dcgan_nb puts the two side by side.',
             *(["Its distances rest on other features than published FIDs, and may only be compared with those of the same protocol."] if m and m['protocol']['features'] != 'inception' else [])]
+
+def _whose(run, which):
+    "Which of the run's generators it is, in words"
+    from dcgan_nb.stability import read_history
+    if which != 'best': return which.replace('generator_ema', 'averaged generator')
+    h = read_history(run)
+    when = min(((v, epoch) for k in ('fid', 'fid_ema') for epoch, v in enumerate(h.get(k, ()), 1) if v == v), default=None)
+    return 'best generator' + (f' (that after epoch {when[1]})' if when else '')
 
 def _text(run, card, net, name, which, half, licence):
     table = '\n'.join(f'| {k} | {v} |' for k, v in _training(run, card).items())
@@ -401,7 +409,7 @@ def _text(run, card, net, name, which, half, licence):
 
 ![64 pictures drawn from the latents of seed 0](samples.png)
 
-The {which.replace('_', ' ')} of a DCGAN ([1511.06434](https://arxiv.org/abs/1511.06434)) with {sum(o.numel() for o in net.parameters()):,} parameters: latents b×{net.nz} to pictures b×{net.channels}×{net.size[0]}×{net.size[1]} in [-1, 1].{stored}
+The {_whose(run, which)} of a DCGAN ([1511.06434](https://arxiv.org/abs/1511.06434)) with {sum(o.numel() for o in net.parameters()):,} parameters: latents b×{net.nz} to pictures b×{net.channels}×{net.size[0]}×{net.size[1]} in [-1, 1].{stored}
 
 ```python
 from dcgan_nb.all import *      # pip install dcgan_nb

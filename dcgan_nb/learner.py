@@ -18,7 +18,7 @@ from fastai.vision.gan import FixedGANSwitcher, GANLearner, GANTrainer
 from fastai.metrics import LossMetrics
 from fastcore.basics import noop, patch
 from fastcore.meta import delegates
-from functools import partial
+from functools import lru_cache, partial
 from math import isfinite
 from .data import as_image, image_grid
 from .losses import d_loss, g_loss
@@ -191,6 +191,12 @@ def _rate(dtype, n=1024):
         times.append(time.perf_counter() - start)
     return 1 / min(times)
 
+@lru_cache
+def _bf16_pays():
+    "Whether this CPU multiplies bf16 much faster; asked once, and in turns, so that other work slows both kinds"
+    bf16, fp32 = map(max, zip(*((_rate(torch.bfloat16), _rate(torch.float32)) for _ in range(4))))
+    return bf16 > 1.4 * fp32
+
 def pick_precision(
     device, # where the networks compute
     precision:str='auto', # 'fp32', 'bf16', 'fp16', or 'auto': the fastest that this device does well
@@ -201,7 +207,7 @@ def pick_precision(
     if precision == 'fp16' and device.type != 'cuda': raise ValueError(f"fp16 is for NVIDIA GPUs, this is '{device}': use auto, bf16 or fp32")
     if precision != 'auto': return precision
     if device.type == 'cuda': return {0: 'fp32', 1: 'fp16', 2: 'bf16'}[sum(torch.cuda.get_device_capability(device) >= o for o in ((7, 0), (8, 0)))]
-    return 'bf16' if device.type == 'cpu' and _rate(torch.bfloat16) > 1.4 * _rate(torch.float32) else 'fp32'
+    return 'bf16' if device.type == 'cpu' and _bf16_pays() else 'fp32'
 
 # %% ../nbs/09_learner.ipynb #e066ce55
 @delegates(DCGANLearner.__init__, but=['critic', 'gen_loss_func', 'crit_loss_func'])

@@ -45,10 +45,12 @@ class Recipe:
     sync_bn:bool = _field(False, "several GPUs share batch norm's statistics")
     precision:str = _field('auto', 'what the networks compute in: fp32, bf16, fp16, or auto for what this machine does best')
 
-# %% ../nbs/15_recipes.ipynb #01ca93dc
+# %% ../nbs/15_recipes.ipynb #c47fb8c3
 RECIPES = {o.name: o for o in (
     Recipe('digits', 'digits', size=32, epochs=40, bs=32, lr=1e-3, noise_start=0.5, noise_end=0.3, ngf=24, ndf=16, ema=0.),
     Recipe('cifar10', 'cifar10', size=32, epochs=100, noise_start=0.1, grid_every=20, fid_every=5),
+    Recipe('cifar10_best', 'cifar10', size=32, epochs=50, bs=64, noise_start=0.1, noise_end=0.05, augment='flip shift', augment_from=0.4, decay_from=0.5,
+           grid_every=5, fid_every=5),
     Recipe('cars', 'cars', size=64, epochs=200, beta2=0.99, real_label=0.95, fake_label=0.5, fid_every=10),
     Recipe('folder', 'folder', size=64, epochs=100, noise_start=0.1))}
 
