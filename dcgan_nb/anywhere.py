@@ -9,7 +9,7 @@ __all__ = ['to_onnx', 'check_export', 'to_program', 'demo_z', 'demo_page', 'expo
            'hub_folder', 'push_run']
 
 # %% ../nbs/21_anywhere.ipynb #35152b44
-import argparse, csv, hashlib, json, numpy as np, sys, tarfile, tempfile
+import argparse, csv, hashlib, json, numpy as np, shutil, sys, tarfile, tempfile
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -457,7 +457,7 @@ def hub_folder(
     half:bool=False, # store the weights in 16 bits
     licence:str|None=None, # that of the training pictures, where the package does not know it
 ): # `folder` as a `Path`
-    "Write what the Hub shows of a generator: weights, model card, samples and `card.json`"
+    "Write what the Hub shows of a generator: weights, model card, samples and the run's record"
     from dcgan_nb.data import image_grid
     from dcgan_nb.runs import load_generator, read_card, write_card
     run, folder = Path(run).expanduser(), Path(folder).expanduser()
@@ -467,6 +467,8 @@ def hub_folder(
     image_grid(net.sample(64, seed=0), scale=1).save(folder/'samples.png', optimize=True)
     (net.half() if half else net).save_pretrained(folder)
     write_card(folder, **{k: v for k, v in read_card(run).items() if k not in ('pid', 'host')})
+    for o in 'history.csv', 'metrics.json':
+        if (run/o).exists(): shutil.copyfile(run/o, folder/o)
     return folder
 
 def push_run(
