@@ -7,11 +7,11 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/runs.html.md"""
 # %% auto #0
 __all__ = ['run_files', 'fingerprint', 'hardware', 'versions', 'write_whole', 'write_card', 'read_card', 'check_free', 'new_run',
            'Restore', 'save_checkpoint', 'load_checkpoint', 'Checkpoint', 'interruptible', 'History', 'save_run',
-           'run_state', 'list_runs', 'load_generator']
+           'run_state', 'list_runs', 'run_facts', 'show_grids', 'load_generator']
 
 # %% ../nbs/14_runs.ipynb #bd8c517e
 from .core import *
-import csv, hashlib, io, json, matplotlib.pyplot as plt, numpy as np, os, platform, random, shutil, signal, socket, threading, time, torch
+import csv, hashlib, io, json, matplotlib.pyplot as plt, numpy as np, os, pandas as pd, platform, random, shutil, signal, socket, threading, time, torch
 from contextlib import contextmanager
 from fastai.callback.core import Callback
 from fastai.callback.progress import CSVLogger
@@ -20,6 +20,8 @@ from fastcore.basics import patch
 from importlib.metadata import version
 from pathlib import Path
 from pickle import UnpicklingError
+from IPython.display import display
+from PIL import Image
 from .data import ImageSet
 from .learner import DCGANLearner
 from .models import Generator, shipped
@@ -401,6 +403,29 @@ def list_runs(
 ): # list of dicts from `run_state`, by name
     "What is known of every run in a folder"
     return [run_state(o.parent) for o in sorted(Path(folder).glob('*/card.json'))]
+
+# %% ../nbs/14_runs.ipynb #a14f0002
+def run_facts(
+    run, # the run folder
+): # a table of one row
+    "What a run's card says first"
+    card = read_card(run)
+    return pd.Series({k: card.get(k) for k in ('recipe', 'date', 'epochs', 'seconds')} | {k: card['data'][k] for k in ('images', 'fingerprint')}
+                     | {k: card['hardware'][k] for k in ('cpu', 'threads')} | {k: card['settings'][k] for k in ('ngf', 'seed', 'precision')}).to_frame('the run').T
+
+# %% ../nbs/14_runs.ipynb #a14f0005
+def show_grids(
+    run, # the run folder
+    epochs=None, # which epochs; by default all that have a grid
+    part:float=0.5, # the share of each grid that is shown, from the top
+):
+    "Show grids of a run, or the samples of a generator that comes with the package"
+    files = sorted((Path(run)/'samples').glob('epoch_*.png')) or [Path(run)/'samples.png']
+    for o in files:
+        if epochs and o.stem[-4:].isdigit() and int(o.stem[-4:]) not in epochs: continue
+        print(o.stem.replace('_', ' '))
+        im = Image.open(o)
+        display(im.crop((0, 0, im.width, round(im.height*part))))
 
 # %% ../nbs/14_runs.ipynb #94aec57d
 def load_generator(
