@@ -358,8 +358,9 @@ def _training(run, card):
     return {'recipe': f"`{card['recipe']}`; the same again: `{_repeat(card)}`",
             'pictures': f"{d['images']:,} of `{d['name']}` at {h}×{w}, fingerprint `{d['fingerprint']}`",
             'length': f"{card['epochs']} epochs in batches of {s['bs']}, {card['seconds']:.0f} seconds, {card['date']}",
-            'Adam': f"learning rate {s['lr']}, β {s['beta1']} and {s['beta2']}",
-            'discriminator': f"labels {s['real_label']} and {s['fake_label']}, noise on its input from {s['noise_start']} to {s['noise_end']}",
+            'Adam': f"learning rate {s['lr']}, β {s['beta1']} and {s['beta2']}" + (f", falling from {falls:.0%} of the run on" if (falls := s.get('decay_from', 1)) < 1 else ''),
+            'discriminator': f"labels {s['real_label']} and {s['fake_label']}, noise on its input from {s['noise_start']} to {s['noise_end']}"
+                             + (f"; from {s['augment_from']:.0%} of the run on, all that it sees is changed at random ({s['augment']})" if s.get('augment') else ''),
             'seed': f"{s['seed']}; bit for bit with {card['determinism']['provided']}" if card['determinism']['bit_for_bit'] else s['seed'],
             'hardware': f"{card.get('world_size', 1)}× {hw['device']}; {hw['cpu']}, threads: {hw['threads']}; {s['precision']}",
             'software': ', '.join(f'{k} {v}' for k, v in card['versions'].items()),
