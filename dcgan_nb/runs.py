@@ -6,12 +6,12 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/runs.html.md"""
 
 # %% auto #0
 __all__ = ['run_files', 'fingerprint', 'hardware', 'versions', 'write_whole', 'write_card', 'read_card', 'check_free', 'new_run',
-           'Restore', 'save_checkpoint', 'load_checkpoint', 'Checkpoint', 'interruptible', 'History', 'save_run',
-           'run_state', 'list_runs', 'run_facts', 'show_grids', 'load_generator']
+           'Restore', 'save_checkpoint', 'load_checkpoint', 'Checkpoint', 'interruptible', 'History', 'TrimMemory',
+           'save_run', 'run_state', 'list_runs', 'run_facts', 'show_grids', 'load_generator']
 
 # %% ../nbs/14_runs.ipynb #bd8c517e
 from .core import *
-import csv, hashlib, io, json, matplotlib.pyplot as plt, numpy as np, os, pandas as pd, platform, random, shutil, signal, socket, threading, time, torch
+import csv, ctypes, hashlib, io, json, matplotlib.pyplot as plt, numpy as np, os, pandas as pd, platform, random, shutil, signal, socket, sys, threading, time, torch
 from contextlib import contextmanager
 from fastai.callback.core import Callback
 from fastai.callback.progress import CSVLogger
@@ -321,6 +321,13 @@ class History(CSVLogger):
         self.rows = list(state['rows'])
         self.file.writelines(self.rows)
 
+# %% ../nbs/14_runs.ipynb #a14f0009
+class TrimMemory(Callback):
+    "Give freed memory back to the system after each epoch, where the C library is glibc"
+    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None) if sys.platform == 'linux' else None
+    def after_epoch(self):
+        if self.trim: self.trim(0)
+
 # %% ../nbs/14_runs.ipynb #ffa3347a
 def _differences(was, now): return [f'{k} was {was.get(k)}, is {now.get(k)}' for k in dict.fromkeys([*was, *now]) if was.get(k) != now.get(k)]
 
@@ -357,7 +364,7 @@ def resume(self:DCGANLearner,
         if n_epoch < state['epoch']: raise ValueError(f"the run in '{run}' has had {state['epoch']} epochs, {n_epoch} were asked for: ask for more")
         if state['threads'] != torch.get_num_threads(): print(f"the run had {state['threads']} threads, now there are {torch.get_num_threads()}: equal to rounding, not to the last bit")
     keep, self.first_epoch = Checkpoint(every, about, state['seconds'] if state else 0.), state['epoch'] if state else 0
-    with interruptible(keep): self.fit(n_epoch or 1, cbs=[*cbs, keep] + [Restore(state)] * bool(state))
+    with interruptible(keep): self.fit(n_epoch or 1, cbs=[*cbs, keep, TrimMemory()] + [Restore(state)] * bool(state))
     self.first_epoch = 0
     return keep
 
