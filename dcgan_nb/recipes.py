@@ -52,7 +52,7 @@ RECIPES = {o.name: o for o in (
     Recipe('cifar10_best', 'cifar10', size=32, epochs=50, bs=64, noise_start=0.1, noise_end=0.05, augment='flip shift', augment_from=0.4, decay_from=0.5,
            grid_every=5, fid_every=5),
     Recipe('cars', 'cars', size=64, epochs=200, beta2=0.99, real_label=0.95, fake_label=0.5, fid_every=10),
-    Recipe('cars_best', 'cars', size=64, epochs=60, bs=32, beta2=0.99, real_label=0.95, fake_label=0.5, augment='flip shift cutout color', decay_from=0.65, fid_every=10),
+    Recipe('cars_best', 'cars', size=64, epochs=60, bs=32, beta2=0.99, real_label=0.95, fake_label=0.5, augment='flip shift cutout color', fid_every=10),
     Recipe('folder', 'folder', size=64, epochs=100, noise_start=0.1))}
 
 # %% ../nbs/15_recipes.ipynb #fa303456
