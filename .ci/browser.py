@@ -45,7 +45,7 @@ def outside(shots=None):
 
 def notebook():
     "The page's imports and what its two panels need, each panel's cell, and one more"
-    cells = [''.join(c['source']) for c in json.loads((here.parent.parent/'nbs/18_explorer.ipynb').read_text(encoding='utf-8'))['cells'] if c['cell_type'] == 'code']
+    cells = [''.join(c['source']) for c in json.loads((here.parent.parent/'nbs/40_explorer.ipynb').read_text(encoding='utf-8'))['cells'] if c['cell_type'] == 'code']
     imports = lambda s: not re.search('^ *!', s, re.M) and all(isinstance(o, (ast.Import, ast.ImportFrom)) for o in ast.parse(s).body)
     first = [s for s in cells if imports(s)] + ['from dcgan_nb.explorer import *']
     first += [s for s in cells if re.match('generator, digits = |def learner', s)]

@@ -12,9 +12,9 @@ home = f"github.com/{cfg['user']}/{cfg['lib_name']}"
 site = f"https://{cfg['user']}.github.io/{cfg['lib_name']}"
 
 # page: the notebook's title on Kaggle, and the data set attached there
-projects = {'16_cifar10': ('DCGAN on CIFAR-10', 'swaroopkml/cifar10-pngs-in-folders'),
-            '17_cars': ('DCGAN on Stanford Cars', 'jessicali9530/stanford-cars-dataset')}
-extras = {'12_metrics': ' torchmetrics torch_fidelity', '21_anywhere': ' onnx onnxscript onnxruntime tensorboard'}     # what a page compares itself with, and a fresh machine may lack
+projects = {'31_cifar10': ('DCGAN on CIFAR-10', 'swaroopkml/cifar10-pngs-in-folders'),
+            '32_cars': ('DCGAN on Stanford Cars', 'jessicali9530/stanford-cars-dataset')}
+extras = {'14_metrics': ' torchmetrics torch_fidelity', '41_export': ' onnx onnxscript onnxruntime', '42_hub': ' tensorboard'}     # what a page compares itself with, and a fresh machine may lack
 plain = 'contributing',     # needs no machine
 
 install = '''#| hide

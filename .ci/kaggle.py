@@ -59,7 +59,7 @@ def main(pages):
 
         wire.write_text(switch.format(on=False))
         start = time.time()
-        off = run(root/'.ci/runall.py', '07_models').stdout
+        off = run(root/'.ci/runall.py', '08_models').stdout
         assert 'ConnectionError: No internet: switch it on' in off, off
         print(f'without internet: says so in {time.time() - start:.1f} s, kernel start included')
 
@@ -80,4 +80,4 @@ def main(pages):
             assert seen.splitlines() == [f'{want[0]} 6', f'{want[1]} 8'], seen
         print(f'{len(pages)} pages ran with what a Kaggle image holds; nothing in it was replaced; both data sets were found at both mounts')
 
-main(sys.argv[1:] or ['07_models'])
+main(sys.argv[1:] or ['08_models'])
