@@ -23,9 +23,14 @@ def readme():
     text = re.sub(r'(!\[[^]]*\]\()(?!https?:)', rf"\g<1>{at}/raw/{cfg['branch']}/", text)
     return re.sub(r'\]\((?!https?:|#)', f"]({at}/blob/{cfg['branch']}/", text)
 
+classifiers = ['Development Status :: 4 - Beta', 'Intended Audience :: Developers', 'Intended Audience :: Education',
+    'Intended Audience :: Science/Research', 'Framework :: Jupyter',
+    'Operating System :: OS Independent', 'Topic :: Scientific/Engineering :: Artificial Intelligence', 'Typing :: Typed',
+    *(f'Programming Language :: Python :: {o}' for o in ('3', '3.10', '3.11', '3.12', '3.13'))]
+
 setup(version=cfg['version'], author=cfg['author'], license=cfg['license'],
-      keywords=cfg['keywords'].split(), packages=find_packages(include=['dcgan_nb']),
-      package_data={'dcgan_nb': ['*.safetensors', 'pretrained/*/*']},
+      keywords=cfg['keywords'].split(), classifiers=classifiers, packages=find_packages(include=['dcgan_nb']),
+      package_data={'dcgan_nb': ['py.typed', '*.safetensors', 'pretrained/*/*', 'web/*']},
       install_requires=lines('requirements'), extras_require={'dev': lines('dev_requirements')},
       entry_points={'console_scripts': lines('console_scripts'), 'nbdev': [f"{cfg['lib_name']}={cfg['lib_name']}._modidx:d"]},
       long_description=readme(), long_description_content_type='text/markdown', cmdclass=dict(sdist=WholeSdist))
