@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from pathlib import Path
 from torch.optim.swa_utils import AveragedModel
 from .data import ImageSet
-from .metrics import cifar10_features, feature_stats, fid, refresh_bn, fakes
+from .metrics import cifar10_features, feature_stats, fd, refresh_bn, fakes
 
 # %% ../nbs/15_follow.ipynb #00a1cc0b
 class EMA(Callback):
@@ -87,7 +87,7 @@ def best(self:FIDCallback): return min(self.found, default=(float('inf'), 0))   
 def measure(self:FIDCallback):
     "The distances now; keeps the better generator if there was none as good"
     stats = lambda net: feature_stats(fakes(net, self.reference.n, self.seed), self.features, keep=0)
-    values = [fid(self.reference, stats(net)) for net in self.nets.values()]
+    values = [fd(self.reference, stats(net)) for net in self.nets.values()]
     value, net = min(zip(values, self.nets.values()), key=lambda o: o[0])
     if value < self.best[0]:
         new, folder = Path(self.path)/'best.new', Path(self.path)/'best'

@@ -52,8 +52,8 @@ def _training(run, card):
 
 # %% ../nbs/42_hub.ipynb #e9b2aa88
 def _metrics(run):
-    file = Path(run)/'metrics.json'
-    return json.loads(file.read_text(encoding='utf-8')) if file.exists() else None
+    from dcgan_nb.metrics import Evaluation
+    return Evaluation.load(run)
 
 def _measured(run, which):
     "The metrics with their protocol, or that there are none"
@@ -69,7 +69,7 @@ def _results(run, card, which):
     if not m or m['protocol']['generator'] != which: return None
     about = f"{m['protocol']['features']} features, {m['protocol']['n']} pictures"
     return [EvalResult('unconditional-image-generation', name, name, k, round(m[k], 4), dataset_split=m['protocol']['split'], metric_name=f'{k} ({about})')
-            for k in ('fid', 'kid', 'precision', 'recall')]
+            for k in ('fd', 'kid', 'precision', 'recall')]
 
 # %% ../nbs/42_hub.ipynb #c0daf112
 def _limits(run):
@@ -84,7 +84,7 @@ def _whose(run, which):
     from dcgan_nb.signs import read_history
     if which != 'best': return which.replace('generator_ema', 'averaged generator')
     h = read_history(run)
-    when = min(((v, epoch) for k in ('fid', 'fid_ema') for epoch, v in enumerate(h.get(k, ()), 1) if v == v), default=None)
+    when = min(((v, epoch) for k in ('fd', 'fd_ema', 'fid', 'fid_ema') for epoch, v in enumerate(h.get(k, ()), 1) if v == v), default=None)
     return 'best generator' + (f' (that after epoch {when[1]})' if when else '')
 
 def _text(run, card, net, name, which, half, licence):

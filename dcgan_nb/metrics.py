@@ -6,7 +6,7 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/metrics.html.md"""
 
 # %% auto #0
 __all__ = ['FeatureNet', 'load_features', 'train_features', 'cifar10_features', 'inception_features', 'frechet_distance',
-           'FeatureStats', 'feature_stats', 'fid', 'kid', 'precision_recall', 'distances', 'refresh_bn', 'fakes',
+           'FeatureStats', 'feature_stats', 'fd', 'kid', 'precision_recall', 'distances', 'refresh_bn', 'fakes',
            'Evaluation', 'evaluate']
 
 # %% ../nbs/14_metrics.ipynb #mv0033
@@ -194,7 +194,7 @@ def feature_stats(
 # %% ../nbs/14_metrics.ipynb #b4fe4151
 def _stats(o): return o if isinstance(o, FeatureStats) else FeatureStats().add(o)
 
-def fid(
+def fd(
     real, # `FeatureStats`, or n×d features
     fake, # `FeatureStats`, or n×d features
 ): # a float, 0 for equal features
@@ -245,11 +245,11 @@ def distances(
     real:FeatureStats, # features of real pictures, with some kept
     fake:FeatureStats, # features of generated ones, with some kept
     k:int=3, # neighbours, for precision and recall
-): # dict: fid, kid, kid_se, precision, recall
+): # dict: fd, kid, kid_se, precision, recall
     "All four numbers"
     r, f = real.features, fake.features
-    names = 'fid', 'kid', 'kid_se', 'precision', 'recall'
-    return dict(zip(names, (fid(real, fake), *kid(r, f), *precision_recall(r, f, k))))
+    names = 'fd', 'kid', 'kid_se', 'precision', 'recall'
+    return dict(zip(names, (fd(real, fake), *kid(r, f), *precision_recall(r, f, k))))
 
 # %% ../nbs/14_metrics.ipynb #60804788
 def refresh_bn(
@@ -280,22 +280,31 @@ def fakes(
     for z in sample_z(n, g.nz, seed).split(bs): yield from_range(g(z.to(device)))
 
 # %% ../nbs/14_metrics.ipynb #1721394c
+_old_names = dict(fid='fd', fid_ema='fd_ema')     # in files of before: features were not Inception's
+
 class Evaluation(dict):
     "Four numbers, the floor and the protocol"
+    @classmethod
+    def load(cls,
+        folder, # where `save` wrote metrics.json
+    ): # an `Evaluation`, or None where nothing was measured
+        "Read `metrics.json`"
+        file = Path(folder)/'metrics.json'
+        new_names = lambda o: {_old_names.get(k, k): v for k, v in o.items()}
+        return cls(json.loads(file.read_text(encoding='utf-8'), object_hook=new_names)) if file.exists() else None
+
     def save(self,
         folder, # where to write metrics.json
     ): # its path
         "Write `metrics.json` in one piece"
-        tmp, file = Path(folder)/'metrics.json.tmp', Path(folder)/'metrics.json'
-        tmp.write_text(json.dumps(self, indent=2, ensure_ascii=False) + '\n', encoding='utf-8')
-        return tmp.replace(file)
+        return write_whole(Path(folder)/'metrics.json', (json.dumps(self, indent=2, ensure_ascii=False) + '\n').encode())
 
     def _repr_markdown_(self):
-        row = lambda name, o: (f"| {name} | {o['fid']:.4g} | {o['kid']:.2g} ± {o['kid_se']:.1g} "
+        row = lambda name, o: (f"| {name} | {o['fd']:.4g} | {o['kid']:.2g} ± {o['kid_se']:.1g} "
                                f"| {o['precision']:.2f} | {o['recall']:.2f} |")
         rows = [row('generator', self)] + [row('real pictures', o) for o in [self['floor']] if o]
         protocol = ', '.join(f'{k}: {v}' for k, v in self['protocol'].items())
-        return '\n'.join(['| | FID | KID | precision | recall |', '|---|---|---|---|---|', *rows, '', protocol])
+        return '\n'.join(['| | FD | KID | precision | recall |', '|---|---|---|---|---|', *rows, '', protocol])
 
 # %% ../nbs/14_metrics.ipynb #987de64d
 def evaluate(
