@@ -6,7 +6,7 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/start.html.md"""
 
 # %% auto #0
 __all__ = ['double', 'halve', 'leaky', 'loss_g', 'adam', 'digits', 'grid', 'init_weights', 'make_g', 'make_d', 'sample', 'bce',
-           'loss_d', 'train_gan', 'judge', 'fd', 'score', 'rows_file', 'load_rows', 'add_row', 'three_seeds',
+           'loss_d', 'train_gan', 'judge', 'frechet', 'score', 'rows_file', 'load_rows', 'add_row', 'three_seeds',
            'ablation_table']
 
 # %% ../nbs/01_start.ipynb #start03
@@ -155,7 +155,7 @@ def judge():
     pca = PCA(20, whiten=True, random_state=0).fit(x[::2])
     return net, pca, pca.transform(x[1::2])
 
-def fd(
+def frechet(
     a:np.ndarray, # n×features
     b:np.ndarray, # m×features
 ): # 0 or more; 0 if both have the same means and covariances
@@ -173,7 +173,7 @@ def score(
     p = net.predict_proba(x)
     sure = p.max(1) > 0.9
     classes = np.bincount(p.argmax(1)[sure], minlength=10) >= len(x) / 100
-    return dict(sure=round(float(sure.mean()), 3), classes=int(classes.sum()), fd=round(fd(pca.transform(x), real), 2) + 0.)
+    return dict(sure=round(float(sure.mean()), 3), classes=int(classes.sum()), fd=round(frechet(pca.transform(x), real), 2) + 0.)
 
 # %% ../nbs/01_start.ipynb #start36
 def rows_file(
@@ -204,6 +204,7 @@ def three_seeds(
     **kwargs # passed on to `train_gan`
 ): # the three scores
     "Train one variant with the seeds 0, 1 and 2 and store its rows"
+    if not rows_file().parent.exists(): raise FileNotFoundError(f'no folder {rows_file().parent}: rows are stored in a clone of the repository')
     scores = [score(sample(train_gan(seed=o, nz=nz, **kwargs)[0], nz=nz)) for o in range(3)]
     for seed, o in enumerate(scores): add_row(page, change, seed, o)
     return scores
