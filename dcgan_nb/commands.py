@@ -12,7 +12,8 @@ import argparse, json, os, subprocess, sys
 from contextlib import suppress
 from dataclasses import fields, replace
 from .export import export_run
-from .recipes import RECIPES, Recipe, _world, train
+from .recipe import RECIPES, Recipe
+from .recipes import _world, train
 
 # %% ../nbs/43_commands.ipynb #a2117fb4
 def _size(s):

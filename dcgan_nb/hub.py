@@ -10,7 +10,7 @@ __all__ = ['model_card', 'hub_folder', 'push_run']
 # %% ../nbs/42_hub.ipynb #mv0090
 import csv, json, shutil, tempfile
 from pathlib import Path
-from .recipes import RECIPES
+from .recipe import RECIPES
 
 # %% ../nbs/42_hub.ipynb #04dea27b
 _sources = dict(
@@ -116,6 +116,10 @@ image_grid(Generator.from_pretrained('{name}').sample(64, seed=0))
 ''' + '\n'.join(f'- {o}' for o in _limits(run)) + f'\n\n## Licence\n\n{_licence(card, licence)}\n'
 
 # %% ../nbs/42_hub.ipynb #828c86ab
+def _about():
+    from huggingface_hub import ModelCardData
+    return ModelCardData(library_name='dcgan_nb', license='apache-2.0', pipeline_tag='unconditional-image-generation', tags=['dcgan', 'fastai'])
+
 def model_card(
     run, # a run folder
     name:str|None=None, # what `from_pretrained` is to be told; by default the run folder's name
@@ -129,7 +133,7 @@ def model_card(
     run = Path(run).expanduser()
     card, net = read_card(run), load_generator(run/which)
     if card.get('state') != 'finished': raise ValueError(f"the run '{run}' is not finished ({card.get('state')}): finish it with dcgan_train --resume")
-    data, name = net.generate_model_card().data, name or run.name
+    data, name = _about(), name or run.name
     data.model_name, data.eval_results = name, _results(run, card, which)
     return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_text(run, card, net, name, which, half, licence)}")
 

@@ -92,7 +92,7 @@ class TimeLeft(Callback):
         if self.dls.device.type == 'cuda': torch.cuda.synchronize()
         return time.perf_counter()
 
-# %% ../nbs/26_train.ipynb #c47b9cb4
+# %% ../nbs/26_train.ipynb #db2fa931
 @contextmanager
 def together(
     device=None, # where to train; by default the best device there is
@@ -103,6 +103,7 @@ def together(
     yield team.device
     team.destroy_process_group()
 
+def _world(): return max(1, num_distrib())
 def _one_first(): return PartialState().main_process_first() if num_distrib() > 1 else nullcontext()      # one downloads
 def _agree(choice): return broadcast_object_list([choice])[0] if num_distrib() > 1 else choice            # the first process's choice
 def _parallel(r, learn):
