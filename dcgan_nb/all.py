@@ -19,6 +19,7 @@ from .speed import *
 from .devices import *
 from .checkpoint import *
 from .run import *
+from .recipe import *
 from .recipes import *
 from .explorer import *
 from .export import *
