@@ -36,5 +36,11 @@ for file in (root/'.github/workflows').glob('*.y*ml'):
 release = yaml.safe_load((root/'.github/workflows/release.yaml').read_text(encoding='utf-8'))['jobs']
 if release['build'].get('needs') != 'test' or release['publish'].get('needs') != 'build': faults.append('a release does not wait for the tests')
 
+for file in [*root.glob('.github/**/*.y*ml'), root/'CITATION.cff']: yaml.safe_load(file.read_text(encoding='utf-8'))
+if f"## {cfg['DEFAULT']['version']}" not in (root/'CHANGELOG.md').read_text(encoding='utf-8'): faults.append('CHANGELOG.md does not name this version')
+floors = dict(re.findall(r'^([\w-]+)>=([\d.]+)$', cfg['DEFAULT']['requirements'], re.M))
+oldest = dict(re.findall(r'^([\w-]+)==([\d.]+)$', (root/'.ci/oldest.txt').read_text(encoding='utf-8'), re.M))
+faults += [f'.ci/oldest.txt does not test {k}>={v}' for k, v in floors.items() if not f'{oldest.get(k)}.'.startswith(f'{v}.')]
+
 print('\n'.join(faults) or f'{len(held)} files in the wheel, {len(declared)} requirements, all declared')
 sys.exit(bool(faults))

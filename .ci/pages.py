@@ -1,5 +1,5 @@
-"Check the house rules of nbs/: a page imports only lower pages, a name has one home, links lead somewhere, no page is too big or holds an error."
-import ast, json, re, sys
+"Check the house rules of nbs/: a page imports only lower pages, a name has one home, links lead somewhere, figures are described, no page is too big or holds an error."
+import ast, json, math, re, sys
 from pathlib import Path
 
 nbs, faults, owner, home = Path(__file__).parent.parent/'nbs', [], {}, {}
@@ -8,11 +8,23 @@ src = lambda c: ''.join(c['source'])
 code = lambda f: [c for c in pages[f] if c['cell_type'] == 'code']
 number = lambda f: int(re.match(r'\d+', f.stem)[0]) if f.stem[0].isdigit() else 99
 
+def undescribed(cells):
+    "Images without alt text, and figures drawn by cells without `fig-alt` and without a *Figure* text of their own, six cells away at most"
+    told = [i for i, c in enumerate(cells) if c['cell_type'] == 'markdown' for _ in re.findall(r'\*Figure', src(c))]
+    for i, c in enumerate(cells):
+        if c['cell_type'] == 'markdown':
+            if re.search(r'!\[\s*\]\(|<img(?![^>]*alt=)', src(c)): yield src(c)[:80]
+        elif any(k.startswith('image/') for o in c['outputs'] for k in o.get('data', {})) and not re.search(r'^#\|\s*(hide|fig-alt)', src(c), re.M):
+            near = min(told, key=lambda j: abs(j - i), default=math.inf)
+            if abs(near - i) > 6: yield src(c)[:80]
+            else: told.remove(near)
+
 for f in pages:
     for c in code(f):
         if (m := re.search(r'^#\|\s*default_exp\s+(\S+)', src(c), re.M)): owner[f'dcgan_nb.{m[1]}'] = f
 for f in pages:
     if f.stat().st_size > 1.5 * 2**20: faults.append(f'{f.name} is larger than 1.5 MB')
+    faults.extend(f'{f.name}: a figure nobody describes: {o!r}' for o in undescribed(pages[f]))
     for c in pages[f]:
         for target in re.findall(r'\]\((?!https?://|#)([^)#]+)', src(c) if c['cell_type'] == 'markdown' else ''):
             if not (nbs/target).exists(): faults.append(f'{f.name} links to {target}, which is not there')
