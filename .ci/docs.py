@@ -104,7 +104,7 @@ def settings(folder):
     return dict(project=cfg.lib_name, html_title=cfg.lib_name, html_show_copyright=False, extensions='myst_nb,sphinx.ext.mathjax',
                 html_theme='furo', html_static_path=['static'], html_css_files=['site.css'], html_baseurl=f'{home}/', html_copy_source=False,
                 html_theme_options=dict(top_of_page_buttons=[]), mathjax_path='tex-svg.js', html_extra_path=['extra'],
-                nb_execution_mode='off', nb_output_stderr='remove', nb_render_markdown_format='myst', nb_merge_streams=True, nb_code_prompt_hide='Hide',
+                nb_execution_mode='off', nb_output_stderr='remove', nb_render_markdown_format='myst', nb_code_prompt_hide='Hide',
                 myst_enable_extensions=['dollarmath', 'attrs_inline'], myst_heading_anchors=4, myst_heading_slug_func='docs.slug',
                 myst_html_meta={'description': cfg.description, 'property=og:title': cfg.lib_name, 'property=og:description': cfg.description,
                                 'property=og:image': f'{home}/{card}', 'property=og:url': f'{home}/', 'twitter:card': 'summary_large_image'},
