@@ -84,6 +84,7 @@ def sidebar():
 css = '''
 .main, .main .content { min-width: 0 }
 .main .content { width: 58em }                                          /* code lines have up to 120 characters */
+pre { font-size: .76rem }
 .content p:has(> .source) { float: right; margin: 0; font-size: smaller }
 div.cell { margin: 1em 0 }
 div.cell_output { overflow-x: auto }                                    /* wide tables scroll by themselves on a phone */

@@ -23,8 +23,8 @@ class Visitor:
     def open(self, address, width=1300, height=1000, scheme='light'):
         page = self.browser.new_page(viewport=dict(width=width, height=height), color_scheme=scheme)
         page.route(lambda o: not o.startswith(self.home), lambda o: o.fulfill(body='<svg xmlns="http://www.w3.org/2000/svg" width="110" height="20"/>', content_type='image/svg+xml'))
-        page.on('console', lambda o: self.faults.append(f'{address}: {o.text}') if o.type == 'error' else None)
-        page.on('pageerror', lambda o: self.faults.append(f'{address}: {o}'))
+        page.on('console', lambda o: self.faults.append(f'{page.url}: {o.text}') if o.type == 'error' else None)
+        page.on('pageerror', lambda o: self.faults.append(f'{page.url}: {o}'))
         page.goto(self.home + address, wait_until='load')
         return page
     def shoot(self, page, name): page.screenshot(path=self.shots/f'{name}.png')
@@ -84,16 +84,15 @@ def demo(v, site):
 
 def everywhere(v, site):
     "Every page at the width of a phone: nothing sticks out, no picture is missing, every link of ours leads somewhere"
-    ids, links = {}, set()
+    ids, links, page = {}, set(), v.open('', 390, 800)
     for address in sorted(o.name for o in site.glob('*.html')):
-        page = v.open(address, 390, 800)
-        wide = page.evaluate('document.documentElement.scrollWidth')
+        page.goto(v.home + address)
+        wide = page.evaluate('Math.max(...Array.from(document.querySelectorAll("html, .content"), o => o.scrollWidth))')
         if wide > 390: v.faults.append(f'{address}: {wide} pixels wide on a phone of 390')
         gone = page.evaluate('Array.from(document.images).filter(o => o.loading != "lazy" && o.complete && !o.naturalWidth).map(o => o.src)')
         v.faults.extend(f'{address}: {o} is missing' for o in gone)
         ids[address] = set(page.evaluate('Array.from(document.querySelectorAll("[id]"), o => o.id)'))
         links |= {(address, o) for o in page.evaluate('Array.from(document.links, o => o.href)') if o.startswith(v.home)}
-        page.close()
     for address, link in sorted(links):
         file, at = map(unquote, urldefrag(link.removeprefix(v.home)))
         file = file.partition('?')[0] or 'index.html'
