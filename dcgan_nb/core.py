@@ -84,7 +84,7 @@ def _sync_folder(folder):
     try: os.fsync(fd)
     finally: os.close(fd)
 
-# %% ../nbs/00_core.ipynb #aa779a1d
+# %% ../nbs/00_core.ipynb #efb73a0d
 def fetch(
     url:str, # where it is
     sha256:str, # what it must hash to
@@ -94,7 +94,8 @@ def fetch(
     file = Path(file).expanduser()
     if not file.exists(): _download(url, sha256, file)
     if (have := hashlib.sha256(file.read_bytes()).hexdigest()) != sha256:
-        raise ValueError(f"'{file}' is not {url} (its SHA-256 is {have[:16]}…, not {sha256[:16]}…): remove it and try again")
+        raise ValueError(f"'{file}' is not {url} (its SHA-256 is {have[:16]}…, not {sha256[:16]}…): "
+                         'remove it and try again')
     return file
 
 def _download(url, sha256, file):
@@ -105,7 +106,7 @@ def _download(url, sha256, file):
         raise FileNotFoundError(f"'{file}' is not there and could not be fetched ({e}): "
                                 f'check the network, or put {url} there yourself') from e
 
-# %% ../nbs/00_core.ipynb #4c898c73
+# %% ../nbs/00_core.ipynb #dfc0d1a1
 def convolve_ones(
     device, # where to compute
 ): # the convolution's value and the sum of its gradient: 9 and 9
@@ -125,12 +126,13 @@ def check_machine(
         name = _describe(o)
         try: test_near(convolve_ones(o), (9, 9))
         except (RuntimeError, AssertionError) as e:
-            raise RuntimeError(f'{name} is listed but cannot compute with torch {torch.__version__}: choose another accelerator '
-                               '(on Kaggle: Settings, Accelerator, GPU T4 x2) and run all again') from e
+            raise RuntimeError(f'{name} is listed but cannot compute with torch {torch.__version__}: choose another '
+                               'accelerator (on Kaggle: Settings, Accelerator, GPU T4 x2) and run all again') from e
         print(f'{name}: computes')
 
 def _devices():
-    return [f'cuda:{i}' for i in range(torch.cuda.device_count())] or (['mps'] if torch.backends.mps.is_available() else ['cpu'])
+    gpus = [f'cuda:{i}' for i in range(torch.cuda.device_count())]
+    return gpus or (['mps'] if torch.backends.mps.is_available() else ['cpu'])
 
 def _describe(device):
     if not device.startswith('cuda'): return device
