@@ -18,7 +18,6 @@ from fastcore.basics import noop, patch
 from torch import nn
 from .data import ImagesDL
 from .learner import DCGANLearner
-from .follow import EMA, FIDCallback
 from .latents import SampleGrid
 
 # %% ../nbs/22_devices.ipynb #0b89baf7
@@ -42,7 +41,7 @@ def shard(
 
 # %% ../nbs/22_devices.ipynb #388a9d7d
 warnings.filterwarnings('ignore', '`broadcast_buffers` is deprecated', FutureWarning)     # what replaces it would still copy them
-_alone = SampleGrid, CSVLogger, FIDCallback, EMA     # what only the first process does
+_alone = SampleGrid, CSVLogger     # what only the first process does, beside callbacks that say so themselves
 
 class DistributedGAN(DistributedTrainer):
     "Each network in a `DistributedDataParallel` of its own, each process on its share"
@@ -51,7 +50,7 @@ class DistributedGAN(DistributedTrainer):
         if self.sync_bn and self.dls.device.type != 'cuda': raise ValueError('batch norm is shared between GPUs only: use distrib_ctx(sync_bn=False)')
         for net in (self.generator, self.discriminator) if self.sync_bn else (): nn.SyncBatchNorm.convert_sync_batchnorm(net)
         ddp = {net: self.accelerator.prepare(net) for net in (self.generator, self.discriminator)}
-        self.learn.parallel = lambda net: ddp[net] if next(net.parameters()).requires_grad else net      # not D in G's turn
+        self.learn.parallel = lambda net: net if net is self.discriminator and self.turn == 'g' else ddp[net]
         self.old_dls = list(self.dls)
         self.learn.dls.loaders = [shard(self.dls.train, rank, world), *self.old_dls[1:]]
         if rank: self.stay_quiet(rank)
@@ -60,7 +59,7 @@ class DistributedGAN(DistributedTrainer):
         self.learn.logger = noop
         for cb in self.cbs:
             if isinstance(cb, _alone): cb.run = False
-        self.rng.manual_seed(torch.randint(2**60, (), generator=self.rng).item() + rank)     # latents of its own
+        self.rng.manual_seed(torch.randint(2**60, (), generator=self.rng, device=self.rng.device).item() + rank)     # latents of its own
 
     def before_train(self): pass
     def before_validate(self): pass

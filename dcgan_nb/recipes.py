@@ -26,7 +26,7 @@ from .noise import DiffAugment, InstanceNoise
 from .signs import VitalSigns
 from .latents import SampleGrid
 from .metrics import cifar10_features, evaluate, inception_features
-from .follow import EMA, FIDCallback
+from .follow import EMA, BestGenerator
 from .folders import cars_dls, cifar10_dls, folder_dls
 from .devices import shard
 from .checkpoint import History, fingerprint, save_interval
@@ -57,7 +57,7 @@ def cbs(self:Recipe, n):
     if self.noise_start or self.noise_end: out.append(InstanceNoise(self.noise_start, self.noise_end))
     if self.ema: out.append(EMA(self.ema))
     if self.fd_every and n <= 128: print(f'the distance is not measured: it takes more than 128 pictures, there are {n}; the last generator is kept')
-    elif self.fd_every: out.append(FIDCallback(every=in_epochs(self.fd_every, self.epochs), n=10_000, ratio=self.stop_ratio or float('inf'), patience=4))
+    elif self.fd_every: out.append(BestGenerator(every=in_epochs(self.fd_every, self.epochs), n=10_000, ratio=self.stop_ratio or float('inf'), patience=4))
     return out
 
 @patch
@@ -68,7 +68,7 @@ def learner(self:Recipe,
     "The learner of the recipe"
     r = fit_length(self, len(dls.train.dataset))
     return dcgan_learner(dls, nz=r.nz, ngf=r.ngf, ndf=r.ndf, lr=r.lr, betas=(r.beta1, r.beta2), real_label=r.real_label, fake_label=r.fake_label,
-                         seed=r.seed, fast=True, precision=r.precision, cbs=r.cbs(len(dls.train.dataset)), path=path)
+                         seed=r.seed, precision=r.precision, cbs=r.cbs(len(dls.train.dataset)), path=path)
 
 # %% ../nbs/26_train.ipynb #47a047cf
 def _clock(s): return f'{s:.0f} seconds' if s < 100 else f'{s/60:.0f} minutes' if s < 6000 else f'{s/3600:.1f} hours'

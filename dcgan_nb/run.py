@@ -333,7 +333,8 @@ def draw_curves(self:Run, learn):
 def keep_networks(self:Run, learn):
     learn.generator.save_pretrained(self.path/'generator')
     learn.discriminator.save_pretrained(self.path/'discriminator')
-    if hasattr(learn, 'ema'): learn.ema_generator.save_pretrained(self.path/'generator_ema')
+    if hasattr(learn, 'averaging'): learn.ema_generator.save_pretrained(self.path/'generator_ema')
+    if getattr(learn, 'best_generator', None): learn.best_generator.save_pretrained(self.path/'best')
 
 # %% ../nbs/24_run.ipynb #6acf8215
 _kinds = dict(best='best', last='generator', ema='generator_ema')

@@ -8,65 +8,63 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/signs.html.md"""
 __all__ = ['VitalSigns', 'read_history', 'plot_signs', 'diagnose']
 
 # %% ../nbs/12_signs.ipynb #mv0027
-from .core import *
+from .core import *   # first: it quiets fastai's import
 import csv, matplotlib.pyplot as plt, torch
-from fastai.callback.core import Callback
-from fastai.metrics import LossMetrics
 from fastcore.basics import patch
 from pathlib import Path
 from torch.nn.utils import get_total_norm
-from .noise import InstanceNoise
-from .noise import nearest, shrink
+from .learner import GANCallback, StepMean
+from .noise import InstanceNoise, nearest, shrink
 
 # %% ../nbs/12_signs.ipynb #04f4b3f8
-_signs = 'D(x)', 'D(G(z))', 'accuracy', 'd_grad', 'g_grad', 'saturated', 'diversity', 'novelty'
+_signs = 'D(x)', 'D(G(z))', 'accuracy', 'd_grad', 'g_grad', 'saturated', 'contrast', 'diversity', 'novelty'
 def _edge(x): return (x[..., ::2, ::2].abs() > 0.99).float().mean()
 
-class VitalSigns(Callback):
-    "Eight signs of a GAN's health, as columns of fastai's table"
-    order = 5       # before gradients are clipped and metrics read
+class VitalSigns(GANCallback):
+    "Nine signs of a GAN's health, as columns of fastai's table"
+    order, static = 5, True       # before gradients are clipped and metrics read
     def __init__(self,
         remember:int=5000, # how many real pictures of the first epoch `novelty` looks at
-    ): self.remember = remember
+    ):
+        self.remember = remember
+        self.reset()
 
-    def before_fit(self):
-        self.run = not hasattr(self, 'gather_preds')    # `get_preds` is no training
-        if not self.run: return
-        self.hook = self.discriminator.register_forward_hook(lambda net, args, out: self.answers.append(out.detach().float()))
-        self.seen, self.apart, self.signs = torch.empty(0, device=self.dls.device), None, LossMetrics(_signs)
-        self.learn.metrics = [*self.metrics, *self.signs]
+    def reset(self): self.seen, self.apart, self.full, self.columns = torch.empty(0), torch.tensor(1.), False, []
+    def start(self):
+        self.seen, self.apart = self.seen.to(self.dls.device), self.apart.to(self.dls.device)
+        self.norms = dict.fromkeys('dg', torch.zeros((), device=self.dls.device))
+        self.columns = [StepMean(o) for o in _signs]
+        self.learn.metrics = [*self.metrics, *self.columns]
 
-    def before_batch(self): self.answers, self.norms = [], []
     def before_step(self):
-        net = self.discriminator if len(self.answers) == 2 else self.generator
-        one = torch.ones((), device=self.dls.device)
-        self.norms.append(get_total_norm([o.grad for o in net.parameters()]) / self.scaler.scale(one))
+        net = self.discriminator if self.turn == 'd' else self.generator
+        self.norms[self.turn] = get_total_norm([o.grad for o in net.parameters() if o.grad is not None])
 
     @torch.no_grad()
     def after_batch(self):
-        (d_real, d_fake, _), real, fake = self.answers, self.yb[0], self.pred.detach()
-        values = (d_real.sigmoid().mean(), d_fake.sigmoid().mean(), (d_real > d_fake).float().mean(), *self.norms,
-                  _edge(fake) - _edge(real), *self.compare(shrink(real), shrink(fake)))
+        (d_real, d_fake), real, fake = self.verdicts, self.yb[0], self.pred.detach()
+        values = (d_real.sigmoid().mean(), d_fake.sigmoid().mean(), (d_real > d_fake).float().mean(), *self.norms.values(),
+                  _edge(fake) - _edge(real), fake.float().std() / real.std(), *self.compare(shrink(real), shrink(fake)))
         for name, value in zip(_signs, values, strict=True): setattr(self.loss_func, name, value)
 
-    def after_fit(self):
-        self.hook.remove()
-        self.learn.metrics = [o for o in self.metrics if o not in self.signs]
+    def after_train(self): self.full = True
+    def stop(self): self.learn.metrics = [o for o in self.metrics if o not in self.columns]
 
 # %% ../nbs/12_signs.ipynb #7446b2d3
 @patch
 def compare(self:VitalSigns, real, fake):
     "Diversity and novelty of a batch of shrunk fakes"
-    if self.epoch == 0 and len(self.seen) < self.remember:
+    if not self.full and len(self.seen) < self.remember:
         self.seen = torch.cat([self.seen, real])
         self.apart = nearest(self.seen[:500], self.seen, same=True).median()
     within = nearest(fake, fake, same=True).mean() / nearest(real, real, same=True).mean()
     return within, nearest(fake[:32], self.seen).median() / self.apart
 
 @patch
-def state_dict(self:VitalSigns): return dict(seen=self.seen, apart=self.apart)
+def state_dict(self:VitalSigns): return dict(seen=self.seen, apart=self.apart, full=self.full)
 @patch
-def load_state_dict(self:VitalSigns, state): self.seen, self.apart = (state[o].to(self.dls.device) for o in ('seen', 'apart'))
+def load_state_dict(self:VitalSigns, state):
+    self.seen, self.apart, self.full = *(state[o].to(self.dls.device) for o in ('seen', 'apart')), state['full']
 
 # %% ../nbs/12_signs.ipynb #a117505c
 def read_history(
@@ -89,7 +87,7 @@ def plot_signs(
     if axs is None: axs = plt.subplots(1, 3, figsize=(11, 2.8), layout='constrained')[1]
     groups = {"D's verdicts": _signs[:3], 'Lengths of the gradients': _signs[3:5], 'Fakes beside real pictures': _signs[5:]}
     for ax, (title, names) in zip(axs, groups.items()):
-        plot_lines({o: (range(1, len(h[o]) + 1), h[o]) for o in names}, title, 'epoch', ax=ax)
+        plot_lines({o: (range(1, len(h[o]) + 1), h[o]) for o in names if o in h}, title, 'epoch', ax=ax)
     axs[0].set_ylim(0, 1); axs[1].set_ylim(0); axs[2].margins(y=0.4)      # room for the legend
     return axs
 
@@ -119,8 +117,8 @@ def diagnose(
     "Name what ails a training, by which sign, and what to try"
     h = read_history(run)
     if not h: return ['there is no whole epoch to judge by: look at the first losses, and wait']
-    if not set(_signs) <= set(h): raise ValueError(f"'{run}' has no vital signs: train with the callback VitalSigns")
-    signs = {o: _late(h[o]) for o in _signs}
+    if not set(_signs) - {'contrast'} <= set(h): raise ValueError(f"'{run}' has no vital signs: train with the callback VitalSigns")
+    signs = {o: _late(h[o]) for o in _signs if o in h}
     signs |= {'swing of D(G(z))': _swing(h['D(G(z))']), 'longest gradient': max(signs['d_grad'], signs['g_grad'])}
     shown = lambda sign, limit: signs[sign] > limit[1] if limit[0] == '>' else signs[sign] < limit[1]
     return [f"{name}: {', '.join(f'{o} {signs[o]:.3g} ({op} {limit:g})' for o, op, limit in rules)}. Try {cure}"
