@@ -1,4 +1,4 @@
-"""Open the web page that `dcgan_export digits --out demo` makes in headless Chromium, turn its knobs, and compare its pictures with torch's.
+"""Open the web page that `dcgan_export` makes of three generators in headless Chromium, turn its knobs, and compare its pictures with torch's.
 usage: python .ci/demo.py [SCREENSHOT.png]      skips with one line where there is no Chromium, no ONNX exporter or no onnxruntime-web"""
 import base64, io, json, os, shutil, subprocess, sys, tempfile, threading, time
 from functools import partial
@@ -11,29 +11,39 @@ from dcgan_nb.all import *
 names = 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'
 
 # A page around the page, which turns the knobs as a visitor would and sends home what the <img> holds
-driver = '''<!DOCTYPE html><html><body style="margin:0"><iframe id="page" src="index.html#seed=3&t=0.5&n=16" style="border:0; width:100%; height:100vh"></iframe><img src="hold" alt="" hidden><script>
-const home = o => fetch('/seen', {method: 'POST', body: JSON.stringify(o)}), seen = []
-const $ = id => document.getElementById('page').contentDocument?.getElementById(id)
-async function shown(what, hash) {
-  const right = () => hash ? $('pictures')?.dataset.shown == hash : $('pictures').dataset.shown != seen.at(-1).shown
-  while (!right()) {
+driver = '''<!DOCTYPE html><html><body style="margin:0"><iframe id="page" style="border:0; width:100%; height:100vh"></iframe><img src="hold" alt="" hidden><script>
+const frame = document.getElementById('page'), home = o => fetch('/seen', {method: 'POST', body: JSON.stringify(o)}), seen = []
+const $ = id => frame.contentDocument?.getElementById(id), wait = ms => new Promise(r => setTimeout(r, ms))
+const address = () => frame.contentWindow.location.hash.slice(1)
+async function shown(what, right) {       // until it is there, and the address has followed
+  while (!($('pictures')?.dataset.shown && right($('pictures').dataset.shown) && $('pictures').dataset.shown == address())) {
     if ($('said')?.textContent.startsWith('It did not work')) throw new Error($('said').textContent)
-    await new Promise(r => setTimeout(r, 20))
+    await wait(20)
   }
-  const img = $('pictures'), address = document.getElementById('page').contentWindow.location.hash
-  seen.push({what, shown: img.dataset.shown, src: img.src, alt: img.alt, address, python: $('python').textContent, said: $('said').textContent, way: $('way').textContent})
+  const img = $('pictures')
+  seen.push({what, shown: img.dataset.shown, src: img.src, alt: img.alt, address: address(), python: $('python').textContent, said: $('said').textContent, way: $('way').textContent, choice: !$('choice').hidden})
 }
+const is = hash => o => o == hash
 const set = (id, value, event) => { $(id).value = value; $(id).dispatchEvent(new Event(event, {bubbles: true})) }
 async function main() {
-  await shown('the address', 'seed=3&t=0.5&n=16')
-  if (location.search) return home(seen)
-  document.getElementById('page').contentWindow.location.hash = '#seed=3&t=0.25&n=16'; await shown('another address', 'seed=3&t=0.25&n=16')
-  for (const t of [0.3, 0.5, 0.9, 0]) set('t', t, 'input'); await shown('the slider', 'seed=3&t=0&n=16')
-  set('seed', '4294967295', 'change'); await shown('the last seed', 'seed=4294967295&t=0&n=16')
-  set('t', 1, 'input'); await shown('all the way, past the last seed', 'seed=4294967295&t=1&n=16')
-  $('n1').click(); await shown('one picture', 'seed=4294967295&t=1&n=1')
-  $('shuffle').click(); await shown('shuffle', '')
-  set('seed', '-5', 'change'); await new Promise(r => setTimeout(r, 300)); seen.push({what: 'a bad seed', shown: $('pictures').dataset.shown, box: $('seed').value})
+  frame.src = 'index.html#' + decodeURIComponent(location.search.slice(1))
+  await shown('the address', o => o.endsWith('seed=3&t=0.5&n=16'))
+  if (location.search.includes('which')) return home(seen)
+  const more = seen[0].choice
+  frame.contentWindow.location.hash = '#seed=3&t=0.25&n=16'; await shown('another address', is('which=digits&seed=3&t=0.25&n=16'))
+  for (const t of [0.3, 0.5, 0.9, 0]) set('t', t, 'input'); await shown('the slider', is('which=digits&seed=3&t=0&n=16'))
+  set('seed', '4294967295', 'change'); await shown('the last seed', is('which=digits&seed=4294967295&t=0&n=16'))
+  set('t', 1, 'input'); await shown('all the way, past the last seed', is('which=digits&seed=4294967295&t=1&n=16'))
+  $('n1').click(); await shown('one picture', is('which=digits&seed=4294967295&t=1&n=1'))
+  $('n16').click(); $('shuffle').click(); await shown('shuffle', o => !o.includes('seed=4294967295') && o.endsWith('t=0&n=16'))
+  for (const which of ['cars_best', 'cifar10_best']) { set('which', which, 'change'); await shown(which, o => o.startsWith(`which=${which}&`)) }
+  set('seed', '-5', 'change'); await wait(300); seen.push({what: 'a bad seed', shown: $('pictures').dataset.shown, box: $('seed').value})
+  frame.src = 'about:blank'; await wait(100); frame.src = 'index.html'      // no address: it walks
+  while (!$('pictures')?.dataset.shown) await wait(20)
+  const first = $('pictures').dataset.shown
+  while ($('pictures').dataset.shown == first) await wait(20)
+  const later = $('pictures').dataset.shown; $('walk').click(); await shown('the walk, stopped', () => true); await wait(300)
+  seen.push({what: 'the walk', first, later, stopped: seen.at(-1).shown, now: $('pictures').dataset.shown})
   await home(seen)
 }
 main().catch(e => home(String(e)))
@@ -60,7 +70,7 @@ class Server(SimpleHTTPRequestHandler):
         self.answer('text/plain')
         self.heard.set()
 
-def visit(chromium, folder, query='', *flags, timeout=40):
+def visit(chromium, folder, query='', *flags, timeout=90):
     "What the driver sees on the page in `folder`; with flags the browser has work of its own and ends by itself"
     heard = threading.Event()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, ThreadingHTTPServer(('127.0.0.1', 0), partial(Server, directory=folder, heard=heard)) as server:
@@ -90,30 +100,35 @@ def check(seen, what=''):
         shown, wanted = pixels(o['src']), eval(o['python'])
         wanted = np.array(wanted.resize((shown.shape[1], shown.shape[0]), 0).convert('RGB')).astype(int)     # image_grid enlarges
         o['pixels'] = shown
-        assert abs(shown - wanted).max() <= 1, f"{o['what']}: the picture differs from torch's by {abs(shown - wanted).max()} grey levels"
-        assert o['address'] == '#' + o['shown'] and not o['said'], o
-        print(f"{what or o['what']}: what {o['address']} shows is what torch draws")
+        assert abs(shown - wanted).max() <= 1, f"{o['what']}: the picture differs from torch's by {abs(shown - wanted).max()} gray levels"
+        assert o['address'] == o['shown'] and not o['said'], o
+        print(f"{what or o['what']}: what #{o['address']} shows is what torch draws")
 
-def check_digits(seen):
-    check(seen[:-1])
-    *drawn, bad = seen
-    assert drawn[0]['alt'] == '16 pictures by the generator digits, from seed 3, 50 % of the way to the next' and drawn[0]['way'] == '50 %', drawn[0]
+def check_all(seen):
+    assert isinstance(seen, list), seen
+    *drawn, bad, stopped, walk = seen
+    check([*drawn, stopped])
+    assert drawn[0]['alt'] == '16 pictures by the generator digits, from seed 3, 50 % of the way to the next' and drawn[0]['way'] == '50 %' and drawn[0]['choice'], drawn[0]
     for a, b in zip(drawn[:4], drawn[1:5]): assert abs(a['pixels'] - b['pixels']).mean() > 5, f"{b['what']}: the picture did not change"
     assert np.array_equal(drawn[5]['pixels'], drawn[4]['pixels'][1:33, 1:33]), 'one picture is not the first of 16'
     assert bad['shown'] == drawn[-1]['shown'] and f"seed={bad['box']}&" in bad['shown'], f'a bad seed was taken: {bad}'
+    assert walk['first'] != walk['later'] and walk['stopped'] == walk['now'], f'the walk did not move, or did not stop: {walk}'
+    print(f"without an address it walks: {walk['first']}, then {walk['later']}; stopped at {walk['now']}")
 
 def main(shot=None):
     begun, chromium = time.perf_counter(), next(filter(None, map(shutil.which, names)), None)
     if not chromium: return print('demo test skipped: there is no Chromium or Chrome')
     with tempfile.TemporaryDirectory() as tmp:
-        try: folder, worst = export_run('digits', Path(tmp)/'demo')
+        try: folder, worst = export_run(['digits', 'cars_best', 'cifar10_best'], Path(tmp)/'demo')
         except (ImportError, FileNotFoundError) as e: return print(f'demo test skipped: {e}')
-        check_digits(visit(chromium, folder))
+        check_all(visit(chromium, folder, '?seed=3%26t=0.5%26n=16'))
         garish = Generator((32, 48), 3, ngf=8)
-        for o in garish.parameters(): o.data *= 8 if o.ndim == 4 else 1     # an untrained one draws grey
-        garish.save_pretrained(Path(tmp)/'colour')
-        check(visit(chromium, export_run(Path(tmp)/'colour', Path(tmp)/'wide')[0], '?once'), 'rectangles in colour')
-        if shot: visit(chromium, folder, '?once', f'--screenshot={Path(shot).resolve()}', '--window-size=460,860')
-    print(f'demo test passed in {time.perf_counter() - begun:.0f} s: ONNX within {worst:.0e} of torch, pages within one grey level')
+        for o in garish.parameters(): o.data *= 8 if o.ndim == 4 else 1     # an untrained one draws gray
+        garish.save_pretrained(Path(tmp)/'color')
+        one = visit(chromium, export_run(Path(tmp)/'color', Path(tmp)/'wide')[0], '?which=none%26seed=3%26t=0.5%26n=16')
+        check(one, 'rectangles in color')
+        assert not one[0]['choice'], 'a choice of one'
+        if shot: visit(chromium, folder, '?which=cars_best%26seed=3%26t=0.5%26n=16', f'--screenshot={Path(shot).resolve()}', '--window-size=460,940')
+    print(f'demo test passed in {time.perf_counter() - begun:.0f} s: ONNX within {worst:.0e} of torch, pages within one gray level')
 
 if __name__ == '__main__': main(*sys.argv[1:])
