@@ -1,4 +1,4 @@
-"""Two processes, one training
+"""How do several GPUs train one GAN?
 
 Docs: https://dcgan-nb.github.io/dcgan_nb/devices.html.md"""
 
@@ -7,7 +7,7 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/devices.html.md"""
 # %% auto #0
 __all__ = ['ShardDL', 'shard', 'DistributedGAN']
 
-# %% ../nbs/22_devices.ipynb #mv0049
+# %% ../nbs/22_devices.ipynb #dv03
 from .core import *
 import torch, warnings
 from accelerate import DistributedDataParallelKwargs
@@ -17,10 +17,9 @@ from fastai.torch_core import num_distrib, rank_distrib
 from fastcore.basics import noop, patch
 from torch import nn
 from .data import ImagesDL
-from .learner import DCGANLearner
-from .latents import SampleGrid
+from .learner import DCGANLearner, GANCallback
 
-# %% ../nbs/22_devices.ipynb #0b89baf7
+# %% ../nbs/22_devices.ipynb #dv07
 class ShardDL(ImagesDL):
     "One process's share of every epoch"
     def get_idxs(self):
@@ -34,37 +33,46 @@ def shard(
     world:int, # how many there are
 ): # `ShardDL` with batches of `dl.bs // world`, on the same random numbers
     "What one of several processes reads"
-    if dl.bs % world or dl.bs < 2*world: raise ValueError(f'a batch of {dl.bs} does not part into {world} shares of at least 2: use a multiple of {world}')
+    if dl.bs % world or dl.bs < 2*world: raise ValueError(
+        f'a batch of {dl.bs} does not part into {world} shares of at least 2: use a multiple of {world}')
     new = dl.new(cls=ShardDL, bs=dl.bs // world)
     new.rank, new.world, new.rng, new.n = rank, world, dl.rng, len(dl.dataset) // world
     return new
 
-# %% ../nbs/22_devices.ipynb #388a9d7d
+# %% ../nbs/22_devices.ipynb #dv12
 warnings.filterwarnings('ignore', '`broadcast_buffers` is deprecated', FutureWarning)     # what replaces it would still copy them
-_alone = SampleGrid, CSVLogger     # what only the first process does, beside callbacks that say so themselves
 
-class DistributedGAN(DistributedTrainer):
+class DistributedGAN(GANCallback, DistributedTrainer):
     "Each network in a `DistributedDataParallel` of its own, each process on its share"
-    def before_fit(self):
-        rank, world = rank_distrib(), num_distrib()
-        if self.sync_bn and self.dls.device.type != 'cuda': raise ValueError('batch norm is shared between GPUs only: use distrib_ctx(sync_bn=False)')
-        for net in (self.generator, self.discriminator) if self.sync_bn else (): nn.SyncBatchNorm.convert_sync_batchnorm(net)
-        ddp = {net: self.accelerator.prepare(net) for net in (self.generator, self.discriminator)}
+    def start(self):
+        self.old_dls, rank, nets = list(self.dls), rank_distrib(), (self.generator, self.discriminator)
+        if self.sync_bn: self.share_norms(nets)
+        ddp = {net: self.accelerator.prepare(net) for net in nets}
         self.learn.parallel = lambda net: net if net is self.discriminator and self.turn == 'g' else ddp[net]
-        self.old_dls = list(self.dls)
-        self.learn.dls.loaders = [shard(self.dls.train, rank, world), *self.old_dls[1:]]
+        self.learn.dls.loaders = [shard(self.dls.train, rank, num_distrib()), *self.old_dls[1:]]
         if rank: self.stay_quiet(rank)
+
+    def share_norms(self, nets):
+        if self.dls.device.type != 'cuda': raise ValueError('batch norm is shared between GPUs only: use distrib_ctx(sync_bn=False)')
+        for net in nets: nn.SyncBatchNorm.convert_sync_batchnorm(net)
 
     def stay_quiet(self, rank):
         self.learn.logger = noop
         for cb in self.cbs:
-            if isinstance(cb, _alone): cb.run = False
-        self.rng.manual_seed(torch.randint(2**60, (), generator=self.rng, device=self.rng.device).item() + rank)     # latents of its own
+            if isinstance(cb, CSVLogger): cb.run = False     # fastai's own; ours have `rank0`
+        seed = torch.randint(2**60, (), generator=self.rng, device=self.rng.device).item()
+        self.rng.manual_seed(seed + rank)     # latents of its own
+
+    def stop(self):
+        self.learn.parallel, self.learn.dls.loaders = noop, self.old_dls
+        for o in self.model.modules():
+            if isinstance(o, nn.SyncBatchNorm): o.__class__ = nn.BatchNorm2d
 
     def before_train(self): pass
     def before_validate(self): pass
-    def after_fit(self): self.learn.parallel, self.learn.dls.loaders = noop, self.old_dls
+    def after_fit(self): pass
 
+# %% ../nbs/22_devices.ipynb #dv13
 @patch
 def to_distributed(self:DCGANLearner,
     sync_bn:bool=True, # share batch norm's statistics between the processes; GPUs only
