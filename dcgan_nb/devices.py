@@ -17,6 +17,7 @@ from fastai.torch_core import num_distrib, rank_distrib
 from fastcore.basics import noop, patch
 from torch import nn
 from .data import ImagesDL
+from .latents import SampleGrid
 from .learner import DCGANLearner, GANCallback
 
 # %% ../nbs/22_devices.ipynb #dv07
@@ -59,7 +60,7 @@ class DistributedGAN(GANCallback, DistributedTrainer):
     def stay_quiet(self, rank):
         self.learn.logger = noop
         for cb in self.cbs:
-            if isinstance(cb, CSVLogger): cb.run = False     # fastai's own; ours have `rank0`
+            if isinstance(cb, (CSVLogger, SampleGrid)): cb.run = False     # the others of ours have `rank0`
         seed = torch.randint(2**60, (), generator=self.rng, device=self.rng.device).item()
         self.rng.manual_seed(seed + rank)     # latents of its own
 

@@ -1,4 +1,4 @@
-"""The same algorithm, measured part by part against the plain loop
+"""Where does the time of a training step go, and what makes it shorter?
 
 Docs: https://dcgan-nb.github.io/dcgan_nb/speed.html.md"""
 
@@ -7,11 +7,15 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/speed.html.md"""
 # %% auto #0
 __all__ = ['step_flops', 'interleaved', 'ratios', 'GraphStep']
 
-# %% ../nbs/21_speed.ipynb #mv0043
+# %% ../nbs/21_speed.ipynb #sp06
 from .core import *
 import time, torch
-from collections import defaultdict
-from fastai.callback.core import Callback
+from collections import Counter, defaultdict
+from contextlib import contextmanager
+from fastai.torch_core import num_distrib
+from functools import partial
+from fastcore.basics import patch
+from .learner import GANCallback
 from .models import d_layers, g_layers
 
 # %% ../nbs/21_speed.ipynb #cdaaef8e
@@ -61,42 +65,124 @@ def ratios(
         out[name] = tuple(round(o.item(), 2) for o in (r.median(), r.min(), r.max()))
     return out
 
-# %% ../nbs/21_speed.ipynb #46a6bc49
-class GraphStep(Callback):
-    "Record a whole training step after a few ordinary ones, and replay it from then on"
-    order = 99
+# %% ../nbs/21_speed.ipynb #sp41
+_inside = ('after_pred', 'after_loss', 'before_backward', 'after_backward', 'after_cancel_backward',
+           'before_step', 'after_step', 'after_cancel_step')
+def _acts(cb):
+    "Might it act inside a step, in Python?"
+    return not getattr(type(cb), 'static', not any(hasattr(type(cb), o) for o in _inside))
+
+def _copies(places): return [(o, dict(o)) for o in places]
+def _changes(copies):
+    "What a step has left in Python, without what it was computed from"
+    bare = lambda v: v.detach() if isinstance(v, torch.Tensor) else v
+    return [(o, {k: bare(v) for k, v in o.items() if v is not was.get(k)}) for o, was in copies]
+
+# %% ../nbs/21_speed.ipynb #sp42
+class GraphStep(GANCallback):
+    "Record a whole training step after a few ordinary ones, and replay it from then on; no GPU has run it yet"
+    order, static = 99, True
     def __init__(self,
-        warm:int=3, # ordinary steps before the recording
+        warm:int=3, # ordinary steps before a recording
     ): self.warm = warm
 
-    def record(self, step):
-        "A function that does again what `step` did on the GPU"
-        if self.dls.device.type != 'cuda': raise ValueError(f"CUDA graphs need an NVIDIA GPU, this learner is on '{self.dls.device}': leave GraphStep out")
-        graph = torch.cuda.CUDAGraph()
-        graph.register_generator_state(self.rng)
-        with torch.cuda.graph(graph): step()
-        return graph.replay
+    def check(self):
+        device, n = self.dls.device, num_distrib()
+        if device.type != 'cuda':
+            raise ValueError(f"CUDA graphs need an NVIDIA GPU, this learner is on '{device}': leave GraphStep out")
+        if n > 1: raise ValueError(f'GraphStep records one process, here are {n}: leave it out')
 
-    def before_fit(self):
-        self.done, self.replay, self.eager = 0, None, type(self.learn)._do_one_batch
-        self.learn._do_one_batch = self.step      # found before the class's own
-        for group in self.opt.opt.param_groups: group['capturable'] = self.dls.device.type == 'cuda'
-        self.rates = [torch.zeros((), device=self.dls.device) for _ in self.opt.opt.param_groups]
+    def start(self):
+        self.check()
+        groups = self.torch_opt.param_groups
+        if not all(o.get('fused') for o in groups):
+            raise ValueError('GraphStep needs the fused Adam of dcgan_learner: leave opt_func out')
+        for cb in self.cbs.filter(_acts): raise ValueError(
+            f'a replayed step runs no Python, and {cb.name} is not marked `static`: leave it or GraphStep out')
+        self.count, self.recorded = Counter(), {}
+        self.rates = [torch.zeros((), device=self.dls.device) for _ in groups]
+        self.eager = partial(type(self.learn)._do_one_batch, self.learn)
+        self.learn._do_one_batch = self.one_step      # found before the class's own
 
-    def step(self):
-        if not self.training or self.done < self.warm:
-            self.done += self.training
-            return self.eager(self.learn)
-        if not self.replay: self.inputs = self.xb[0].clone(), self.yb[0].clone()
-        for ours, new in zip(self.inputs, (self.xb[0], self.yb[0])): ours.copy_(new)
-        for rate, group in zip(self.rates, groups := self.opt.opt.param_groups): rate.fill_(group['lr'])
-        floats = [group['lr'] for group in groups]
-        for rate, group in zip(self.rates, groups): group['lr'] = rate
-        self.learn.xb, self.learn.yb = (self.inputs[0],), (self.inputs[1],)
-        if not self.replay: self.replay = self.record(lambda: self.eager(self.learn))
-        self.replay()
-        for lr, group in zip(floats, groups): group['lr'] = lr
+    def stop(self):
+        vars(self.learn).pop('_do_one_batch', None)
+        self.recorded = {}
 
-    def after_fit(self):
-        del self.learn._do_one_batch
-        for group in self.opt.opt.param_groups: group['capturable'] = False
+    def key(self):
+        "What a recording holds on to, beside tensors"
+        groups = self.torch_opt.param_groups
+        hypers = [tuple((k, v) for k, v in o.items() if k not in ('params', 'lr')) for o in groups]
+        return self.xb[0].shape, self.yb[0].shape, *hypers, *(getattr(cb, 'phase', None) for cb in self.cbs)
+
+    def one_step(self):
+        if not self.training: return self.eager()
+        key = self.key()
+        self.count[key] += 1
+        if self.count[key] <= self.warm: return self.apart(self.eager)
+        with self.rates_as_tensors():
+            if key not in self.recorded: self.recorded[key] = self.prepare()
+            inputs, replay = self.recorded[key]
+            self.feed(inputs)
+            replay()
+
+# %% ../nbs/21_speed.ipynb #sp43
+@patch
+@contextmanager
+def rates_as_tensors(self:GraphStep):
+    "Learning rates where a replay reads them anew"
+    groups = self.torch_opt.param_groups
+    rates = [o['lr'] for o in groups]
+    for tensor, group in zip(self.rates, groups): group.update(lr=tensor.fill_(group['lr']), capturable=True)
+    try: yield
+    finally:
+        for lr, group in zip(rates, groups): group.update(lr=lr, capturable=False)
+
+@patch
+def feed(self:GraphStep, inputs):
+    for ours, new in zip(inputs, (*self.xb, *self.yb)): ours.copy_(new)
+    self.learn.xb, self.learn.yb = (inputs[0],), (inputs[1],)
+
+@patch
+def prepare(self:GraphStep):
+    "Tensors for latents and pictures, and a function that trains on what they hold"
+    if len(self.recorded) == 8:
+        raise ValueError('the step has changed for the eighth time, and each change is recorded: leave GraphStep out')
+    inputs = [o.clone() for o in (*self.xb, *self.yb)]
+    self.feed(inputs)
+    self.learn.pred = self.learn.loss_grad = self.learn.verdicts = None      # they hold on to the last step
+    self.model.zero_grad(set_to_none=True)
+    return inputs, self.record()
+
+# %% ../nbs/21_speed.ipynb #sp44
+@patch(as_prop=True)
+def places(self:GraphStep):
+    "Where a step may leave something: the learner, the loss, callbacks, dicts in those, and the optimizer"
+    cbs = [o for o in self.cbs if o is not self]
+    own = [vars(o) for o in (self.learn, self.loss_func, *cbs)]
+    return own + [v for cb in cbs for v in vars(cb).values() if type(v) is dict] + list(self.torch_opt.param_groups)
+
+@patch(as_prop=True)
+def stream(self:GraphStep):
+    "Where steps run before and while they are recorded"
+    if 'side' not in vars(self): self.side = torch.cuda.Stream(self.dls.device)
+    return self.side
+
+@patch
+def apart(self:GraphStep, f):
+    "Run it on the stream of the recordings"
+    self.stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(self.stream): f()
+    torch.cuda.current_stream().wait_stream(self.stream)
+
+@patch
+def record(self:GraphStep):
+    "A function that does again what a step does on the GPU, and leaves the same tensors in Python"
+    graph, before = torch.cuda.CUDAGraph(), _copies(self.places)
+    for v in {id(v): v for place in self.places for v in place.values() if isinstance(v, torch.Generator)}.values():
+        if v.device.type == 'cuda': graph.register_generator_state(v)
+    with torch.cuda.graph(graph, stream=self.stream): self.eager()
+    left = _changes(before)
+    def replay():
+        graph.replay()
+        for o, new in left: o.update(new)
+    return replay
