@@ -21,14 +21,15 @@ from .explorer import LiveTraining
 
 # train with one line, and keep the run
 from .recipe import RECIPES, Recipe, get_recipe
-from .recipes import train, sample_run, evaluate_run
+from .recipes import train, evaluate_run
 from .run import Run, hardware, load_generator, shipped, versions
+from .samples import sample_run
 
 # measure
 from .metrics import Evaluation, cifar10_features, distances, evaluate, fd, feature_stats, inception_features, kid, load_features, precision_recall, train_features
 
 # explore what was learned
-from .latents import SampleGrid, copy_check, latent_walk, make_gif, nearest_real, slerp, truncated_z
+from .latents import SampleGrid, copy_check, latent_walk, make_film, nearest_real, slerp, truncate, truncated_z
 from .explorer import Explorer, principal_directions
 
 # take it elsewhere

@@ -59,6 +59,7 @@ def sized(
 def write_whole(
     file, # where
     data:bytes, # what
+    sync:bool=True, # wait until the disk has it; otherwise a power cut may leave the file empty
 ): # the file, as a `Path`
     "Write a file in one piece: beside, to the disk, then renamed"
     file = Path(file)
@@ -67,10 +68,10 @@ def write_whole(
         with tmp.open('wb') as f:
             f.write(data)
             f.flush()
-            os.fsync(f.fileno())
+            if sync: os.fsync(f.fileno())
         if file.exists(): shutil.copymode(file, tmp)
         tmp.replace(file)
-        _sync_folder(file.parent)
+        if sync: _sync_folder(file.parent)
     except OSError as e:
         raise OSError(f"'{file}' could not be written ({e.strerror or e}): what was there before is whole") from e
     finally:
