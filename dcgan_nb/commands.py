@@ -10,6 +10,7 @@ __all__ = ['run_command', 'command', 'pixels', 'dcgan_train', 'dcgan_sample', 'd
 
 # %% ../nbs/43_commands.ipynb #cm05
 import os, re, sys
+from argparse import ArgumentTypeError
 from contextlib import suppress
 from dataclasses import fields
 from fastcore.imports import IN_NOTEBOOK
@@ -46,7 +47,7 @@ def command(f):
 # %% ../nbs/43_commands.ipynb #cm10
 def pixels(s):
     "'64' → 64, '64x96' → (64, 96): height, then width"
-    if not re.fullmatch('[0-9]+(x[0-9]+)?', s.lower()): raise ValueError(s)
+    if not re.fullmatch('[0-9]+(x[0-9]+)?', s.lower()): raise ArgumentTypeError(f"'{s}' is not a size: give 64, or height x width such as 64x96")
     hw = tuple(map(int, s.lower().split('x')))
     return hw if len(hw) > 1 else hw[0]
 
@@ -117,7 +118,7 @@ def dcgan_train(
     kwargs = dict(recipe=recipe, data=data, out=out, device=device, overwrite=overwrite, resume=resume, save_every=save_every, **changes)
     if nproc > 1 and 'WORLD_SIZE' not in os.environ: return _launch(nproc, **kwargs)
     from dcgan_nb.run import Run
-    from dcgan_nb.train import train
+    from dcgan_nb.recipes import train
     learn = train(**kwargs)
     if not int(os.environ.get('RANK', 0)): _report(Run(learn.path))
 
@@ -138,7 +139,6 @@ def _film(net, z, frames, out):
     "A closed walk through m×n×nz latents, n pictures in each frame"
     from dcgan_nb.data import image_grid
     from dcgan_nb.latents import make_film, slerp
-    if frames < 2: raise ValueError(f'--walk {frames}: a film needs two frames at least')
     at = [i * len(z) / frames for i in range(frames)]
     steps = [slerp(z[int(o)], z[(int(o) + 1) % len(z)], o % 1) for o in at]
     return make_film([image_grid(net.draw(o), cols=min(8, len(o))) for o in steps], out, 40, 40)
@@ -157,9 +157,12 @@ def dcgan_sample(
     truncation:float=None, # draw latents without numbers beyond this; below 1.5 pictures fade
 ):
     "Draw pictures with a trained generator. Needs no pictures."
+    import dcgan_nb.samples     # gives generators `save_samples`
     from dcgan_nb.latents import truncate
     from dcgan_nb.models import sample_z
     from dcgan_nb.run import load_generator
+    if n is not None and n < 1: raise ValueError(f'--n {n}: ask for at least one picture')
+    if walk is not None and walk < 2: raise ValueError(f'--walk {walk}: a film needs two frames at least')
     net = load_generator(run, which)
     z = None if latents is None else _read_latents(latents, net.nz)
     print(f'Drawing with {net.origin}')
@@ -185,7 +188,7 @@ def dcgan_evaluate(
     device:str=None, # cpu, cuda ... (default: the best there is)
 ):
     "Measure how far a run's pictures are from real ones, and write metrics.json. Needs the run's own pictures, 258 at least."
-    from dcgan_nb.train import evaluate_run
+    from dcgan_nb.recipes import evaluate_run
     result = evaluate_run(run, n, which, features, data, device)
     print(f"Measured: {result['protocol']['origin']}\n\n{result._repr_markdown_()}")
     return result

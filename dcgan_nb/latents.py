@@ -17,22 +17,20 @@ from pathlib import Path
 from PIL import Image
 from tempfile import TemporaryDirectory
 from .data import ImageSet, image_grid
-from fastai.callback.core import Callback
+from .learner import GANCallback
 from .models import sample_z
 
 # %% ../nbs/13_latents.ipynb #lt08
-class SampleGrid(Callback):
+class SampleGrid(GANCallback):
     "Save a grid of pictures for fixed latents at every n-th epoch and at the last"
-    order = 70
+    order, rank0 = 70, True
     def __init__(self,
         every:int=5, # epochs between grids
         n:int=64, # pictures in a grid
         seed:int=0, # which latents
     ): self.every, self.n, self.seed = every, n, seed
 
-    def before_fit(self):
-        self.run = not hasattr(self, 'gather_preds')    # `get_preds` is no training
-        if not self.run: return
+    def start(self):
         self.folder = Path(self.path)/'samples'
         self.folder.mkdir(parents=True, exist_ok=True)
         self.files = [o for i in range(self.first_epoch) if (o := self.file(i + 1)).exists()]     # of a resumed run
