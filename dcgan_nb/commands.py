@@ -94,10 +94,10 @@ def _report(run):
     "Say what a training has left"
     from dcgan_nb.signs import diagnose
     card = run.card
-    print(f"\nTrained '{card['recipe']}' for {card['epochs']} epochs on {card['data']['images']:,} pictures in {card['seconds']:.0f} s. In {run.path}:")
+    print(f"\nTrained '{card['recipe']}' for {card['epochs']} epoch{'s'*(card['epochs'] != 1)} on {card['data']['images']:,} pictures in {card['seconds']:.0f} s. In {run.path}:")
     for name, what in _left.items():
         if (run.path/name).exists(): print(f'  {name:13} {what}')
-    print(f"Draw with the {run.origin('best' if run.measured else 'last')}:\n  {run.command('dcgan_sample', '--n', 5)}")
+    print(f"Draw more:\n  {run.command('dcgan_sample', '--n', 5)}    # {run.origin('best' if run.measured else 'last')}")
     for o in diagnose(run.path): print(f'Look out: {o}')
 
 # %% ../nbs/43_commands.ipynb #cm14
@@ -115,6 +115,9 @@ def dcgan_train(
     **changes
 ):
     "Train a DCGAN; keep grids, a film, losses, the best generator, and a card of the run. The flags from --size on replace a value of the recipe. Sizes are height x width: 64x96."
+    if data and not recipe:
+        out = out or 'runs/folder'
+        if not (resume and os.path.exists(os.path.join(out, 'card.json'))): recipe = 'folder'
     kwargs = dict(recipe=recipe, data=data, out=out, device=device, overwrite=overwrite, resume=resume, save_every=save_every, **changes)
     if nproc > 1 and 'WORLD_SIZE' not in os.environ: return _launch(nproc, **kwargs)
     from dcgan_nb.run import Run
@@ -194,6 +197,11 @@ def dcgan_evaluate(
     return result
 
 # %% ../nbs/43_commands.ipynb #cm31
+def _best(run):
+    "Distance and epoch of the best generator"
+    best = (run.path/'history.csv').exists() and run.measured
+    return (best['fd'], best['epoch']) if isinstance(best, dict) else (best or (None, None))[:2]
+
 def compare_runs(
     runs, # `Run`s
 ): # two tables: a row for each run, and a row for each setting that differs
@@ -201,9 +209,9 @@ def compare_runs(
     import pandas as pd
     cards, rows = {str(o.path): o.card for o in runs}, []
     for o in runs:
-        s, best = o.summary, o.measured or (None, None, '')
+        s, (fd, at) = o.summary, _best(o)
         rows.append(dict(run=s['run'], recipe=s['recipe'], state=s['state'], epochs=f"{s['epochs']} of {s['of']}",
-                         best_fd='-' if best[0] is None else f'{best[0]:.3g}', at_epoch=best[1] or '-', seconds='-' if s['seconds'] is None else f"{s['seconds']:.0f}"))
+                         best_fd='-' if fd is None else f'{fd:.3g}', at_epoch=at or '-', seconds='-' if s['seconds'] is None else f"{s['seconds']:.0f}"))
     what = {k: c['settings'] | dict(data=f"{c['data']['name']}, {c['data']['images']} ({c['data']['fingerprint']})") for k, c in cards.items()}
     settings = pd.DataFrame(what, dtype=object)
     return pd.DataFrame(rows).set_index('run'), settings[settings.astype(str).nunique(axis=1) > 1]

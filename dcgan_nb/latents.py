@@ -54,15 +54,12 @@ def make_film(
     out, frames = Path(out), [np.array((o if isinstance(o, Image.Image) else Image.open(o)).convert('RGB')) for o in frames]
     sizes = {f'{o.shape[1]}×{o.shape[0]}' for o in frames}
     if out.suffix not in ('.gif', '.mp4'): raise ValueError(f"'{out}' is neither a .gif nor a .mp4: give the film one of these endings")
-    if len(sizes) != 1: raise ValueError(f"'{out}' needs frames of one size, got {' and '.join(sorted(sizes)) or 'no frames'}")
-    write_whole(out, (_gif if out.suffix == '.gif' else _mp4)(frames, ms, last_ms))
-    return out
+    if len(sizes) != 1: raise ValueError(f"'{out}' needs frames of one size, got {' and '.join(sorted(sizes)[::-1]) or 'no frames'}")
+    if out.suffix == '.mp4': return write_whole(out, _mp4(frames, ms, last_ms))
+    times = [ms]*(len(frames) - 1) + [last_ms] if len(frames) > 1 else last_ms      # Pillow wants one number for one frame
+    return write_whole(out, iio.imwrite('<bytes>', frames, extension='.gif', duration=times, loop=0))
 
 make_gif = make_film      # its old name
-
-def _gif(frames, ms, last_ms):
-    durations = [ms]*(len(frames) - 1) + [last_ms]
-    return iio.imwrite('<bytes>', frames, extension='.gif', duration=durations if len(frames) > 1 else last_ms, loop=0)
 
 def _mp4(frames, ms, last_ms):
     "The bytes of a video; H.264 wants even sizes, and the last row and column are doubled for them"
@@ -99,7 +96,7 @@ def latent_walk(
     legs = [path(a, b, t) for a, b in pairwise([*z, z[0]] if closed else z)]
     return torch.cat(legs if closed else [*legs, z[-1:]])
 
-# %% ../nbs/13_latents.ipynb #lt42
+# %% ../nbs/13_latents.ipynb #lt40
 def truncate(
     z:torch.Tensor, # standard normal numbers, any shape
     tau:float, # the largest size that a number may have
@@ -118,7 +115,7 @@ def truncated_z(
     "Draw latents from a truncated normal distribution"
     return truncate(sample_z(n, nz, seed), tau)
 
-# %% ../nbs/13_latents.ipynb #lt50
+# %% ../nbs/13_latents.ipynb #lt47
 @torch.no_grad()
 def nearest_real(
     fake:torch.Tensor, # n×c×h×w bytes
@@ -143,7 +140,7 @@ def nearest_real(
         index = index.gather(1, at)
     return best, index
 
-# %% ../nbs/13_latents.ipynb #lt59
+# %% ../nbs/13_latents.ipynb #lt56
 def copy_check(
     fake:torch.Tensor, # n×c×h×w bytes, the samples
     real, # m×c×h×w bytes, or an `ImageSet`: what they were trained on
