@@ -90,7 +90,7 @@ _left = {'data.png': 'pictures as the networks saw them', 'samples': 'grids of g
          'best': 'the best generator', 'generator': 'the last generator', 'generator_ema': 'the generator with averaged weights',
          'card.json': 'what was done, on what, with what'}
 
-def _report(run):
+def _say_what_is_left(run):
     "Say what a training has left"
     from dcgan_nb.signs import diagnose
     card = run.card
@@ -123,7 +123,7 @@ def dcgan_train(
     from dcgan_nb.run import Run
     from dcgan_nb.recipes import train
     learn = train(**kwargs)
-    if not int(os.environ.get('RANK', 0)): _report(Run(learn.path))
+    if not int(os.environ.get('RANK', 0)): _say_what_is_left(Run(learn.path))
 
 # %% ../nbs/43_commands.ipynb #cm21
 _which = Annotated[str, dict(choices=['best', 'last', 'ema'])]

@@ -17,7 +17,6 @@ from pathlib import Path
 from .data import image_grid
 from .latents import truncate
 from .models import Generator
-from .run import load_generator
 
 # %% ../nbs/27_samples.ipynb #sm08
 _parts = dict(png=64, npz=6400, webdataset=6400)     # pictures that are written together
@@ -65,7 +64,7 @@ def _own_folder(out, about, names):
         if not same or o.name not in names: o.unlink()
     write_whole(file, about.encode())
 
-def _latents(n, size, nz, seed, z):
+def _batches(n, size, nz, seed, z):
     "The latents of each part, filled up to whole batches of 64: so every picture is computed in the same way"
     rng, whole = np.random.default_rng(seed), lambda o: -(-o//64)*64
     for a in range(0, n, size):
@@ -92,7 +91,7 @@ def save_samples(self:Generator,
     about = dict(generator=_digest(*net.state_dict().values()), latents=seed if z is None else _digest(z[:n]), tau=tau, format=format)
     names = [_names(format, a, min(a + size, n)) for a in range(0, n, size)]
     _own_folder(out, json.dumps(about), {o for part in names for o in part} | {'grid.png'})
-    parts = progress_bar(zip(names, _latents(n, size, net.nz, seed, z)), total=len(names), display=n > 1000 and (IN_NOTEBOOK or sys.stdout.isatty()))
+    parts = progress_bar(zip(names, _batches(n, size, net.nz, seed, z)), total=len(names), display=n > 1000 and (IN_NOTEBOOK or sys.stdout.isatty()))
     for i, (part, latents) in enumerate(parts): _write_part(net, out, format, i*size, part, truncate(latents, tau) if tau else latents)
     return [out/o for part in names for o in part] + [out/'grid.png']
 
