@@ -1,0 +1,261 @@
+"""Try everything that a GPU changes, in one call of a few minutes, and print a table: python .ci/gpu.py
+
+A row that fails says why, and the next one runs. On a CPU the same rows run with tiny networks."""
+import os, resource, shutil, statistics, subprocess, sys, tempfile, time, traceback, warnings
+warnings.filterwarnings('ignore')
+import torch
+from fastai.callback.core import Callback, CancelFitException
+from fastai.data.core import DataLoaders
+from fastai.optimizer import Adam
+from fastai.vision.gan import GANLearner
+from pathlib import Path
+from dcgan_nb.data import *
+from dcgan_nb.export import *
+from dcgan_nb.follow import *
+from dcgan_nb.learner import *
+from dcgan_nb.losses import *
+from dcgan_nb.models import *
+from dcgan_nb.noise import *
+from dcgan_nb.recipes import *
+from dcgan_nb.run import *
+from dcgan_nb.signs import *
+from dcgan_nb.speed import *
+import dcgan_nb.checkpoint      # learn.resume
+
+gpu = torch.cuda.is_available()
+device, width, bs = ('cuda', 64, 128) if gpu else ('cpu', 8, 16)
+began, limit, folder = time.perf_counter(), 220, Path(tempfile.mkdtemp())
+precisions = ('fp32', 'bf16', 'fp16') if gpu else ('fp32', 'bf16')
+rows = []
+
+def row(name):
+    "Run a function now, and note what it returns or how it fails"
+    def run(f):
+        start, torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32 = time.perf_counter(), False, True
+        if start - began > limit: state, result = 'not run', f'{limit} s are over'
+        else:
+            try: state, result = 'ok', f()
+            except Exception as e:
+                state = 'FAILED' if gpu or 'need an NVIDIA GPU' not in str(e) else 'needs a GPU'
+                last = (str(e).strip().splitlines() or [''])[-1].strip()      # fastai puts a line of its own before
+                result = f'{type(e).__name__}: {last[:150]}'
+                if state == 'FAILED': traceback.print_exc()
+        rows.append(state)
+        print(f'| {name} | {state} | {result} | {time.perf_counter() - start:.1f} s |', flush=True)
+    return run
+
+def sync():
+    if gpu: torch.cuda.synchronize()
+
+def digits(batches=8 if gpu else 4):
+    return ImageSet(digit_images(32)[:batches*bs].expand(-1, 3, -1, -1).contiguous(), 'digits')
+def learner(ds=None, dev=device, precision='fp32', cbs=()):
+    return dcgan_learner(image_dls(ds or digits(), bs, dev), ngf=width, ndf=width, precision=precision, cbs=list(cbs))
+def static_cbs(): return VitalSigns(), InstanceNoise(0.1, 0.), DiffAugment('flip shift', start=0.5), EMA()
+
+def fit(learn, epochs=1, cbs=None):
+    with learn.no_bar(), learn.no_logging(): learn.fit(epochs, cbs=cbs)
+    return torch.tensor(learn.show_losses.losses)
+
+def weights(learn): return torch.cat([o.detach().float().cpu().flatten() for o in learn.model.parameters()])
+def need(ok, what):
+    if not ok: raise AssertionError(what)
+    return what
+
+class Stop(Callback):
+    "End a fit after n batches; with `softly` as Ctrl-C does, with a checkpoint"
+    order = 90
+    def __init__(self, n, softly=False): self.n, self.softly = n, softly
+    def before_fit(self): self.seen = 0
+    def after_batch(self):
+        self.seen += 1
+        if self.seen == self.n and not self.softly: raise CancelFitException
+        if self.seen == self.n: self.learn.checkpoint.stopping = True
+
+class Latents(Callback):
+    "The same latents on every device"
+    def before_batch(self):
+        z = torch.randn(bs, 100, generator=torch.Generator().manual_seed(self.train_iter))
+        self.learn.xb = (z.to(self.dls.device),)
+
+@row('fp32 on this device beside the CPU, five steps')
+def _():
+    torch.backends.cudnn.allow_tf32 = False
+    here, there = (fit(learner(digits(4), o, cbs=[Latents(), Stop(5)]), 2) for o in (device, 'cpu'))
+    return need((gap := (here - there).abs().max()) < 1e-2, f'losses differ by {gap:.1e}')
+
+@row('bf16')
+def _():
+    losses = fit(learner(precision='bf16', cbs=static_cbs()))
+    return need(losses.isfinite().all(), f'last losses {losses[-1, 0]:.2f} (D), {losses[-1, 1]:.2f} (G)')
+
+@row('fp16 with a forced overflow')
+def _():
+    learn = learner(cbs=static_cbs()).set_precision('fp16')
+    learn.scaler = torch.amp.GradScaler(device, init_scale=2.**28)
+    before, losses = weights(learn), fit(learn, 4)
+    scale, signs = learn.scaler.state_dict()['scale'], torch.tensor(learn.recorder.values[-1])
+    need(losses.isfinite().all() and weights(learn).isfinite().all(), 'losses and weights are finite')
+    need(scale < 2**28 and not torch.equal(before, weights(learn)), 'the scale fell, and then the weights moved')
+    return need(signs.isfinite().all(), f'scale from 2^28 to {scale:.0f}, signs of the last epoch are finite')
+
+@row('recorded step beside the ordinary one, 200 steps, all static callbacks')
+def _():
+    torch.backends.cudnn.deterministic, n = True, 200 if gpu else 8
+    epochs = -(-n // (len(digits()) // bs))
+    runs = [learner(cbs=[*static_cbs(), Stop(n), *more]) for more in ([], [GraphStep()])]
+    a, b = (fit(o, epochs) for o in runs)
+    need(len(a) == len(b) == n, f'{len(b)} steps')
+    early, whole = (a - b)[:20].abs().max(), (a - b).abs().max()
+    return need(early < 1e-2, f'losses differ by {early:.1e} in the first 20 steps, {whole:.1e} in all')
+
+@row('resumed twice within an epoch')
+def _():
+    torch.backends.cudnn.deterministic = True
+    def new(): return learner(cbs=[VitalSigns(), InstanceNoise(0.1), EMA()])
+    for n in 1, 2:
+        try: new().resume(folder/'stopped', 2, cbs=[Stop(n, softly=True)])
+        except KeyboardInterrupt: pass
+    resumed, whole = new(), new()
+    with resumed.no_bar(), whole.no_bar(), resumed.no_logging(), whole.no_logging():
+        resumed.resume(folder/'stopped', 2, cbs=[Stop(10**9)])
+        whole.resume(folder/'whole', 2, cbs=[Stop(10**9)])
+    return need((gap := (weights(whole) - weights(resumed)).abs().max()) < 1e-6, f'weights differ by {gap:.1e}')
+
+two = """
+import os, sys, torch, torch.distributed as dist
+os.environ['LOCAL_RANK'] = '0'      # both on one GPU
+from dcgan_nb.data import *
+from dcgan_nb.devices import *
+from dcgan_nb.follow import *
+from dcgan_nb.learner import *
+device, ema, sync_bn = sys.argv[1], *(bool(int(o)) for o in sys.argv[2:])
+dist.init_process_group('gloo')
+dls = image_dls(ImageSet(digit_images(16)[:320], 'digits'), 64, device)
+learn = dcgan_learner(dls, ngf=8, ndf=8, cbs=[EMA()] if ema else [])
+with learn.no_bar(), learn.no_logging(), learn.distrib_ctx(sync_bn=sync_bn, cpu=device == 'cpu'): learn.fit(2)
+if ema and not dist.get_rank(): learn.ema_generator.sample(4, 0)
+mine, both = torch.cat([o.detach().flatten() for o in learn.model.parameters()]).sum().item(), [None, None]
+dist.all_gather_object(both, mine)
+if not dist.get_rank(): print('equal' if both[0] == both[1] else both)
+"""
+
+def two_ranks(*flags):
+    (folder/'two.py').write_text(two)
+    command = [sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2']
+    done = subprocess.run([*command, folder/'two.py', device, *(str(int(o)) for o in flags)],
+                          capture_output=True, text=True, timeout=150, env=os.environ | dict(OMP_NUM_THREADS='1'))
+    if done.returncode: raise RuntimeError(next(o for o in done.stderr.splitlines() if 'Error' in o))
+    return need(done.stdout.strip().endswith('equal'), f'weights {done.stdout.strip()}')
+
+row('two ranks, gloo')(lambda: two_ranks(False, False))
+row('two ranks, gloo, EMA' + ', shared batch norm'*gpu)(lambda: two_ranks(True, gpu))
+
+@row('train, sample, evaluate, export')
+def _():
+    small = {} if gpu else dict(ngf=8, ndf=8, size=16)
+    learn = train('digits', out=folder/'run', device=device, epochs=2 if gpu else 1, ema=0.99, **small)
+    files = sample_run(learn.path, 5, out=folder/'samples')
+    result = evaluate_run(learn.path, 300, device=device)
+    file, gap = export_run(learn.path, folder/'digits.pt2')
+    return f"{len(list(files))} files, FD {result['fd']:.3g}, exported pictures differ by {gap:.1e}"
+
+# How fast? Contestants take turns; each times n batches after some that do not count
+skip, n, rounds = (15, 40, 3) if gpu else (1, 2, 1)
+
+class Lap(Callback):
+    "Seconds for n batches after the first ones"
+    order = 101
+    def __init__(self, per_update=1): self.first, self.last = skip*per_update, (skip + n)*per_update
+    def before_fit(self): self.seen = 0
+    def after_batch(self):
+        self.seen += 1
+        if self.seen in (self.first, self.last): sync()
+        if self.seen == self.first: self.start = time.perf_counter()
+        if self.seen == self.last:
+            self.seconds = time.perf_counter() - self.start
+            raise CancelFitException
+
+def timed(learn, per_update=1):
+    def run():
+        lap = Lap(per_update)
+        with learn.no_bar(), learn.no_logging(): learn.fit(10**4, cbs=lap)
+        return lap.seconds
+    return run
+
+def nets(size): return Generator(size, 3, ngf=width), Discriminator(size, 3, ndf=width)
+
+def plain(ds, size):
+    "The usual loop"
+    G, D = (o.to(device) for o in nets(size))
+    opts = [torch.optim.Adam(o.parameters(), 2e-4, (0.5, 0.999)) for o in (D, G)]
+    kw = dict(shuffle=True, drop_last=True, num_workers=2, persistent_workers=True)
+    dl = torch.utils.data.DataLoader([to_range(o) for o in ds.x], bs, **kw)
+    def step(real):
+        real, fake = real.to(device), G(torch.randn(bs, 100, device=device))
+        for opt, loss in zip(opts, (lambda: d_loss(D(real), D(fake.detach())), lambda: g_loss(D(fake)))):
+            opt.zero_grad()
+            (out := loss()).backward()
+            opt.step()
+            out.item()
+    def run():
+        batches = (b for _ in iter(int, 1) for b in dl)
+        for _ in range(skip): step(next(batches))
+        start = time.perf_counter()
+        for _ in range(n): step(next(batches))
+        return time.perf_counter() - start
+    return run
+
+class ZX(ImagesDL):
+    n_inp = 1
+    def create_batch(self, idxs): return torch.randn(len(idxs), 100), as_image(self.dataset[idxs])
+
+def stock(ds, size):
+    kw = dict(bs=bs, shuffle=True, drop_last=True, num_workers=0, after_batch=[ToRange()])
+    dls = DataLoaders(ZX(ds, **kw), ZX(ds, **kw), device=device)
+    losses = lambda fake, out, target: g_loss(fake), d_loss
+    return timed(GANLearner(dls, *nets(size), *losses, opt_func=Adam, lr=2e-4), 2)
+
+def rate():
+    "Floating point operations a second of a large product in bf16"
+    side = 8192 if gpu else 512
+    a = torch.randn(side, side, device=device, dtype=torch.bfloat16)
+    for i in range(6):
+        if i == 1: sync(); start = time.perf_counter()
+        a @ a
+    sync()
+    return 5 * 2 * side**3 / (time.perf_counter() - start)
+
+def race(size):
+    x = torch.randint(256, (bs * (40 if gpu else 5), 3, size, size), dtype=torch.uint8)
+    ds = ImageSet(x, 'random')
+    out = {'plain loop': lambda: plain(ds, size), 'stock GANLearner': lambda: stock(ds, size)}
+    out |= {f'ours, {p}': lambda p=p: timed(learner(ds, precision=p)) for p in precisions}
+    recorded = lambda p: timed(learner(ds, precision=p, cbs=[GraphStep()]))
+    if gpu: out |= {f'ours, recorded, {p}': lambda p=p: recorded(p) for p in precisions}
+    ready, seconds, memory, faults, limit_rate = {}, {k: [] for k in out}, {}, {}, rate()
+    def turn(k):
+        before = torch.cuda.memory_allocated() if gpu else 0
+        if gpu: torch.cuda.reset_peak_memory_stats()
+        try:
+            if k not in ready: ready[k] = out[k]()
+            seconds[k].append(ready[k]())
+        except Exception as e: faults[k] = e
+        if gpu: memory.setdefault(k, f', {(torch.cuda.max_memory_allocated() - before) / 2**30:.2f} GB')
+    def result(k):
+        if k in faults: raise faults[k]
+        low, mid, high = (n*bs / f(seconds[k]) for f in (max, statistics.median, min))
+        share = step_flops(size, bs=bs, ngf=width, ndf=width) * mid / bs / limit_rate
+        speed = f'{mid:,.0f} images/s ({low:,.0f} to {high:,.0f})'
+        return f'{speed}, {share:.0%} of the bf16 product rate' + memory.get(k, '')
+    for k in [*out]*rounds:
+        if k not in faults and time.perf_counter() - began < limit - 10: turn(k)
+    for k in out: row(f'{size}×{size} {k}')(lambda: result(k))
+
+name = torch.cuda.get_device_name() if gpu else f'CPU, {torch.get_num_threads()} threads'
+print(f'\n{name}, torch {torch.__version__}, width {width}, batches of {bs}\n', flush=True)
+for size in 32, 64: race(size)
+row('peak memory of the process')(lambda: f'{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GB')
+shutil.rmtree(folder)
+print(f"\n{rows.count('ok')} of {len(rows)} rows are fine, {time.perf_counter() - began:.0f} s")
+sys.exit('FAILED' in rows)
