@@ -7,9 +7,10 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/explorer.html.md"""
 # %% auto #0
 __all__ = ['first_layer', 'principal_directions', 'Explorer', 'LiveTraining']
 
-# %% ../nbs/40_explorer.ipynb #f4cf26f5
+# %% ../nbs/40_explorer.ipynb #7b1ec542
 from .core import *   # first: it quiets fastai's import
 import base64, io, ipywidgets as w, json, secrets, time, torch, torch.nn.functional as F
+from contextlib import suppress
 from fastcore.basics import patch
 from functools import partial
 from html import escape
@@ -235,7 +236,7 @@ def _saved(self:Explorer, file):
     link = f'<a href="data:image/{file.suffix[1:]};base64,{data}" download="{file.name}">download</a>'
     self.widgets['note'].value = f'{_sharp}{escape(str(file))} is saved: {link}'
 
-# %% ../nbs/40_explorer.ipynb #536133b3
+# %% ../nbs/40_explorer.ipynb #675dea2c
 class LiveTraining(GANCallback):
     "A panel for a fit: pictures, curves and vital signs while it runs; the notebook's ■ stops it"
     order, rank0, static = 100, True, True      # the last, when the others have done their work
@@ -254,7 +255,10 @@ class LiveTraining(GANCallback):
     def after_epoch(self):
         self.done = self.epoch + 1
         if self.done == self.n_epoch: self.draw()
-    def stop(self): self._say(f'{"finished" if self.done == self.n_epoch else "stopped"} after epoch {self.done} of {self.n_epoch}')
+    def stop(self):
+        with suppress(FloatingPointError):     # the losses may be no numbers
+            if self.done < self.n_epoch and self.show_losses.losses: self.draw()
+        self._say(f'{"finished" if self.done == self.n_epoch else "stopped"} after epoch {self.done} of {self.n_epoch}')
 
 # %% ../nbs/40_explorer.ipynb #6f5d09aa
 @patch
