@@ -28,7 +28,7 @@ from fastcore.meta import delegates
 from fastcore.xtras import ContextManagers
 from functools import lru_cache, partial
 from math import isfinite
-from .data import as_image, image_grid
+from .data import ImageSet, as_image, check_range, image_grid
 from .losses import d_loss, g_loss
 from .models import Discriminator, Generator
 from .optim import dcgan_opt
@@ -68,6 +68,7 @@ def gan_splitter(model): return [list(model.generator.parameters()), list(model.
 class DCGANLearner(GANLearner):
     "A `GANLearner` in which every batch updates D once and then G once (1511.06434)"
     fitting, turn, closing = False, None, None     # in a fit or not; 'd' or 'g' in an update; what the end of a fit undoes
+    unchecked = True     # the range of the first real pictures
     @delegates(GANLearner.__init__, but=['switcher', 'gen_first', 'switch_eval', 'show_img', 'clip'])
     def __init__(self, dls, generator, critic, gen_loss_func, crit_loss_func, seed=None, cbs=None, metrics=None, **kwargs):
         super().__init__(dls, generator, critic, gen_loss_func, crit_loss_func, splitter=gan_splitter, **kwargs)
@@ -197,7 +198,9 @@ def _do_fit(self:DCGANLearner):
 @patch
 def all_batches(self:DCGANLearner):
     self.n_iter = len(self.dl)
-    for o in enumerate(self.dl, getattr(self.dl, 'done', 0)): self.one_batch(*o)
+    for i, b in enumerate(self.dl, getattr(self.dl, 'done', 0)):
+        if self.unchecked and not isinstance(getattr(self.dl, 'dataset', None), ImageSet): self.unchecked = check_range(b[-1])     # another's loader
+        self.one_batch(i, b)
 
 @patch(as_prop=True)
 def stateful(self:DCGANLearner):

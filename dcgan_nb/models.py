@@ -11,7 +11,7 @@ __all__ = ['size_plan', 'g_layers', 'd_layers', 'model_table', 'sample_z', 'g_bl
 import numpy as np, pandas as pd, torch
 from copy import deepcopy
 from fastcore.basics import patch
-from itertools import pairwise
+from itertools import pairwise, product
 from math import prod
 from torch import nn
 from .data import from_range
@@ -24,13 +24,24 @@ def size_plan(
 ): # (h, w), the base (h, w) that is doubled, and how many times
     "How a picture of `size` is made by doubling a base of 4 to 7 pixels"
     hw = (size, size) if isinstance(size, int) else tuple(size)
-    k = max(min(hw), 8).bit_length() - 3
-    if len(hw) != 2 or min(hw) < 8 or any(s % 2**k for s in hw):
-        raise ValueError(f'size {size} cannot be built: a DCGAN doubles a base of 4 to 7 pixels; '
-                         f'the nearest sizes are {_nearest(min(hw), 2**k)}')
+    if len(hw) != 2: raise ValueError(f'size {size} is neither one number nor a height and a width')
+    if not _built(hw):
+        raise ValueError(f'size {size if hw[0] == hw[1] else _by(hw) + " (height×width)"} cannot be built: a DCGAN doubles a base '
+                         f'of 4 to 7 pixels; the nearest sizes are {" and ".join(_nearest(hw))}')
+    k = _doublings(hw)
     return hw, tuple(s // 2**k for s in hw), k
 
-def _nearest(s, step): return '8 and 10' if s < 8 else f'{s//step*step} and {s//step*step + step}'
+def _doublings(hw): return max(min(hw), 8).bit_length() - 3
+def _built(hw): return min(hw) >= 8 and all(s % 2**_doublings(hw) == 0 for s in hw)
+def _by(hw): return '×'.join(map(str, hw))
+
+def _nearest(hw):
+    "The two nearest sizes; squares for a square"
+    steps, square = [2**(_doublings(hw) + i) for i in (0, 1)], hw[0] == hw[1]
+    near = {tuple((max(s//step, 4) + up) * step for s, up in zip(hw, ups)) for step in steps for ups in product((0, 1), repeat=2)}
+    near = [o for o in near if _built(o) and (o[0] == o[1] or not square)]
+    near.sort(key=lambda o: (sum(abs(a - b) for a, b in zip(o, hw)), o))
+    return [str(o[0]) if square else _by(o) for o in sorted(near[:2])]
 
 # %% ../nbs/08_models.ipynb #fbbc00e9
 def g_layers(
