@@ -69,7 +69,7 @@ def training_state(self:DCGANLearner,
                       smooth=[r.smooth_loss.count, r.smooth_loss.now, r.smooth_loss.val, r.smooth_loss.fetched],
                       metrics=[[m.total, m.count] for m in self.metrics]))
 
-# %% ../nbs/23_checkpoint.ipynb #c724a220
+# %% ../nbs/23_checkpoint.ipynb #d50fe58d
 class Restore(Callback):
     "Start a fit in the middle of another, from its `training_state`"
     order = 1000      # when every other callback has been reset
@@ -96,6 +96,8 @@ class Restore(Callback):
 
     def before_train(self):
         s, dl = self.state, self.dls.train
+        again = self.epoch == s['epoch'] and s['batch']
+        dl.fake_l.generator = torch.Generator() if again else None      # PyTorch's loader has drawn its seed for this epoch already
         if self.epoch != s['epoch']: return
         dl.rng.setstate(s['order'])
         dl.done = s['batch']
