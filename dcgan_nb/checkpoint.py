@@ -8,18 +8,17 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/checkpoint.html.md"""
 __all__ = ['fingerprint', 'Restore', 'save_checkpoint', 'load_checkpoint', 'save_interval', 'Checkpoint', 'interruptible',
            'History', 'TrimMemory']
 
-# %% ../nbs/23_checkpoint.ipynb #a60ff1b7
+# %% ../nbs/23_checkpoint.ipynb #95ea52c8
 from .core import *
 import csv, ctypes, hashlib, io, json, numpy as np, random, signal, sys, threading, time, torch
 from contextlib import contextmanager
-from fastai.callback.core import Callback
 from fastai.learner import Recorder
 from fastai.torch_core import num_distrib, rank_distrib, to_device
 from fastcore.basics import patch
 from pathlib import Path
 from pickle import UnpicklingError
 from .data import ImageSet
-from .learner import DCGANLearner
+from .learner import DCGANLearner, GANCallback
 
 # %% ../nbs/23_checkpoint.ipynb #36d82be8
 def fingerprint(
@@ -42,9 +41,11 @@ def _set_random_state(s):
     torch.set_rng_state(s['torch'])
     if len(s['cuda']) == torch.cuda.device_count(): torch.cuda.set_rng_state_all(s['cuda'])
 
-# %% ../nbs/23_checkpoint.ipynb #4b189ce1
-def _stateful(cbs): return [cb for cb in cbs if cb.run and hasattr(type(cb), 'state_dict')]
-def _own(learn): return dict(rng=learn.rng.get_state(), random=_random_state(), callbacks={cb.name: cb.state_dict() for cb in _stateful(learn.cbs)})
+# %% ../nbs/23_checkpoint.ipynb #62949f1d
+def _stateful(cbs): return [cb for cb in cbs if hasattr(type(cb), 'state_dict') and getattr(cb, 'here', True)]
+def _own(learn):
+    return dict(rng=learn.rng.get_state(), random=_random_state(), callbacks={cb.name: cb.state_dict() for cb in _stateful(learn.cbs)},
+                metrics=[[m.total, m.count] for m in learn.metrics if hasattr(m, 'total')])
 
 def _others(learn):
     "What each of several processes has of its own"
@@ -66,18 +67,17 @@ def training_state(self:DCGANLearner,
         opt=self.opt.state_dict(), scaler=self.scaler.state_dict(), **_own(self), processes=_others(self),
         losses=torch.tensor(self.show_losses.losses, dtype=torch.float64),
         recorder=dict(values=[list(o) for o in r.values], lrs=list(r.lrs), iters=list(r.iters), losses=torch.tensor(r.losses),
-                      smooth=[r.smooth_loss.count, r.smooth_loss.now, r.smooth_loss.val, r.smooth_loss.fetched],
-                      metrics=[[m.total, m.count] for m in self.metrics]))
+                      smooth=[r.smooth_loss.count, r.smooth_loss.now, r.smooth_loss.val, r.smooth_loss.fetched]))
 
-# %% ../nbs/23_checkpoint.ipynb #d50fe58d
-class Restore(Callback):
+# %% ../nbs/23_checkpoint.ipynb #fca46be4
+class Restore(GANCallback):
     "Start a fit in the middle of another, from its `training_state`"
-    order = 1000      # when every other callback has been reset
+    order, static = 1000, True      # when every other callback has been reset
     def __init__(self,
         state:dict, # from `training_state`
     ): self.state = state
 
-    def before_fit(self):
+    def start(self):
         s = self.state
         if s.get('processes'): s = self.state = s | s['processes'][rank_distrib()]
         for o in 'generator', 'discriminator', 'opt', 'scaler': getattr(self.learn, o).load_state_dict(s[o])
@@ -102,10 +102,10 @@ class Restore(Callback):
         dl.rng.setstate(s['order'])
         dl.done = s['batch']
         for _ in range(dl.done): self.learn.pct_train += 1 / (len(dl) * self.n_epoch)
-        if dl.done: self.restore_metrics(s['recorder']['metrics'])
+        if dl.done: self.restore_metrics(s['metrics'])
 
     def restore_metrics(self, sums):
-        for m, (total, count) in zip(self.metrics, sums, strict=True): m.total, m.count = to_device(total, self.dls.device), count
+        for m, o in zip((m for m in self.metrics if hasattr(m, 'total')), sums, strict=True): m.total, m.count = to_device(o, self.dls.device)
 
 # %% ../nbs/23_checkpoint.ipynb #609162c3
 def save_checkpoint(
@@ -151,7 +151,7 @@ def load_checkpoint(
             return state
     if faults: raise ValueError('; '.join(faults) + ': there is no other')
 
-# %% ../nbs/23_checkpoint.ipynb #77fc54b4
+# %% ../nbs/23_checkpoint.ipynb #9ef512d1
 def save_interval(
     every, # epochs (5) or minutes ('10m') between two checkpoints
 ): # (epochs, None) or (None, seconds)
@@ -161,9 +161,9 @@ def save_interval(
     if not n > 0: raise ValueError(f'save_every={every}: give a number of epochs such as 5, or minutes such as 10m')
     return (None, n * 60) if str(every).endswith('m') else (max(1, int(n)), None)
 
-class Checkpoint(Callback):
+class Checkpoint(GANCallback):
     "Save the state of a training into `checkpoints` of the learner's path"
-    order = Restore.order + 1      # when the order of the pictures has been put back
+    order, static = Restore.order + 1, True      # when the order of the pictures has been put back
     def __init__(self,
         every='5m', # epochs (5) or minutes ('10m') between two checkpoints
         about:dict|None=None, # what must be the same for a resumed run: recipe, data …
@@ -176,9 +176,7 @@ class Checkpoint(Callback):
         self.length = n_epoch or (state or dict(n_epoch=1))['n_epoch']
         self.before = (state or dict(seconds=0.))['seconds']
 
-    def before_fit(self):
-        self.run = not hasattr(self, 'gather_preds')
-        self.began = self.last = time.monotonic()
+    def start(self): self.began = self.last = time.monotonic()
     def before_train(self): self.order_state = self.dls.train.rng.getstate()
 
     def after_batch(self):
@@ -228,12 +226,12 @@ def interruptible(
     finally:
         for o, handler in old.items(): signal.signal(o, handler)
 
-# %% ../nbs/23_checkpoint.ipynb #80d44907
-class History(Callback):
+# %% ../nbs/23_checkpoint.ipynb #153119e3
+class History(GANCallback):
     "fastai's table as `history.csv`, whole after every epoch"
-    order = Recorder.order + 1
-    def before_fit(self):
-        self.run, self.rows = not (hasattr(self, 'gather_preds') or rank_distrib()), []
+    order, rank0, static = Recorder.order + 1, True, True
+    def __init__(self): self.reset()
+    def reset(self): self.rows = []
     def after_epoch(self):
         self.rows.append([str(o) for o in self.recorder.log])
         lines = io.StringIO()
@@ -243,9 +241,10 @@ class History(Callback):
     def state_dict(self): return dict(rows=self.rows)
     def load_state_dict(self, state): self.rows = [list(o) for o in state['rows']]
 
-# %% ../nbs/23_checkpoint.ipynb #a14f0009
-class TrimMemory(Callback):
+# %% ../nbs/23_checkpoint.ipynb #4c70d8a4
+class TrimMemory(GANCallback):
     "Give freed memory back to the system after each epoch, where the C library is glibc"
+    static = True
     trim = getattr(ctypes.CDLL(None), 'malloc_trim', None) if sys.platform == 'linux' else None
     def after_epoch(self):
         if self.trim: self.trim(0)

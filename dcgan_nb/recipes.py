@@ -7,21 +7,21 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/train.html.md"""
 # %% auto #0
 __all__ = ['TimeLeft', 'together', 'train', 'sample_run', 'evaluate_run']
 
-# %% ../nbs/26_train.ipynb #293a1c87
+# %% ../nbs/26_train.ipynb #d23bca28
 from .core import *
 import json, time, torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
-from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler, SchedLin, SchedNo, combine_scheds
 from fastai.torch_core import num_distrib, rank_distrib
 from fastcore.basics import patch
+from math import inf
 from pathlib import Path
 from .data import digits_dls
 from .models import size_plan
-from .learner import dcgan_learner, pick_precision
+from .learner import GANCallback, dcgan_learner, pick_precision
 from .noise import DiffAugment, InstanceNoise
 from .signs import VitalSigns
 from .latents import SampleGrid
@@ -45,19 +45,18 @@ def dls(self:Recipe,
     if self.dataset == 'folder': raise ValueError(f"the recipe '{self.name}' needs your pictures: give their folder with --data DIR")
     return dict(digits=digits_dls, cifar10=cifar10_dls, cars=cars_dls)[self.dataset](self.size, self.bs, device)
 
-# %% ../nbs/26_train.ipynb #6780e50f
+# %% ../nbs/26_train.ipynb #e3c8d3a5
 def _falling(r): return ParamScheduler(dict(lr=combine_scheds([r.decay_from, 1 - r.decay_from], [SchedNo(r.lr, r.lr), SchedLin(r.lr, 0)])))
 
 @patch
-def cbs(self:Recipe, n):
-    "The callbacks that the recipe asks for, where there are n pictures"
+def cbs(self:Recipe):
+    "The callbacks that the recipe asks for"
     out = [VitalSigns()]
     if self.augment: out.append(DiffAugment(self.augment, self.augment_from))
     if self.decay_from < 1: out.append(_falling(self))
     if self.noise_start or self.noise_end: out.append(InstanceNoise(self.noise_start, self.noise_end))
     if self.ema: out.append(EMA(self.ema))
-    if self.fd_every and n <= 128: print(f'the distance is not measured: it takes more than 128 pictures, there are {n}; the last generator is kept')
-    elif self.fd_every: out.append(BestGenerator(every=in_epochs(self.fd_every, self.epochs), n=10_000, ratio=self.stop_ratio or float('inf'), patience=4))
+    if self.fd_every: out.append(BestGenerator(every=in_epochs(self.fd_every, self.epochs), n=10_000, ratio=self.stop_ratio or inf, patience=4))
     return out
 
 @patch
@@ -68,18 +67,19 @@ def learner(self:Recipe,
     "The learner of the recipe"
     r = fit_length(self, len(dls.train.dataset))
     return dcgan_learner(dls, nz=r.nz, ngf=r.ngf, ndf=r.ndf, lr=r.lr, betas=(r.beta1, r.beta2), real_label=r.real_label, fake_label=r.fake_label,
-                         seed=r.seed, precision=r.precision, cbs=r.cbs(len(dls.train.dataset)), path=path)
+                         seed=r.seed, precision=r.precision, cbs=r.cbs(), path=path)
 
-# %% ../nbs/26_train.ipynb #47a047cf
+# %% ../nbs/26_train.ipynb #219f5d13
 def _clock(s): return f'{s:.0f} seconds' if s < 100 else f'{s/60:.0f} minutes' if s < 6000 else f'{s/3600:.1f} hours'
 
-class TimeLeft(Callback):
+class TimeLeft(GANCallback):
     "After some batches, say how long the training will take"
+    rank0, static = True, True
     def __init__(self,
         skip:int=3, # the first batches, which are slower
         n:int=20, # how many are timed
     ): self.skip, self.n = skip, n
-    def before_fit(self): self.run, self.done = not hasattr(self, 'gather_preds') and not rank_distrib(), 0
+    def start(self): self.done = 0
 
     def after_batch(self):
         self.done += 1

@@ -8,7 +8,7 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/run.html.md"""
 __all__ = ['run_files', 'shipped', 'hardware', 'versions', 'write_card', 'read_card', 'check_free', 'Run', 'load_generator',
            'run_facts', 'show_grids', 'list_runs']
 
-# %% ../nbs/24_run.ipynb #c82e186d
+# %% ../nbs/24_run.ipynb #d2da2ba0
 from .core import *
 import csv, io, json, matplotlib.pyplot as plt, os, pandas as pd, platform, psutil, shlex, shutil, socket, subprocess, sys, time, torch
 from contextlib import contextmanager, suppress
@@ -28,6 +28,7 @@ from .models import Discriminator, Generator
 from .signs import plot_signs, read_history
 from .latents import make_gif
 from .checkpoint import fingerprint, load_checkpoint
+from .metrics import refresh_bn
 
 # %% ../nbs/24_run.ipynb #2918568f
 @patch
@@ -305,7 +306,7 @@ def command(self:Run,
     join = subprocess.list2cmdline if os.name == 'nt' else shlex.join
     return join([str(o) for o in (*words, *more)])
 
-# %% ../nbs/24_run.ipynb #52ae617e
+# %% ../nbs/24_run.ipynb #e671a677
 @patch
 def finish(self:Run,
     learn, # a trained `DCGANLearner`
@@ -317,7 +318,8 @@ def finish(self:Run,
     self.keep_networks(learn)
     values = learn.recorder.values
     d, g = (round(o, 4) for o in values[-1][1:3]) if values else (None, None)
-    self.note(state='finished', epochs=len(values), d_loss=d, g_loss=g, seconds=round(learn.seconds, 1))
+    best = learn.follow.report() if getattr(learn, 'best_generator', None) else None
+    self.note(state='finished', epochs=len(values), d_loss=d, g_loss=g, seconds=round(learn.seconds, 1), best=best)
     return learn
 
 @patch
@@ -336,8 +338,16 @@ def keep_networks(self:Run, learn):
     if hasattr(learn, 'averaging'): learn.ema_generator.save_pretrained(self.path/'generator_ema')
     if getattr(learn, 'best_generator', None): learn.best_generator.save_pretrained(self.path/'best')
 
-# %% ../nbs/24_run.ipynb #6acf8215
+# %% ../nbs/24_run.ipynb #3ae3e940
 _kinds = dict(best='best', last='generator', ema='generator_ema')
+
+@patch(as_prop=True)
+def measured(self:Run):
+    "What is known of the best generator: fd, epoch, column; None where none was measured"
+    if not (self.path/'best').exists(): return None
+    if (best := self.card.get('best')): return best
+    found = [(v, epoch, k) for k in ('fd', 'fd_ema') for epoch, v in enumerate(self.history.get(k, ()), 1) if v == v]
+    return dict(zip(('fd', 'epoch', 'column'), min(found)))      # a run of an earlier version
 
 @patch
 def generator(self:Run,
@@ -345,34 +355,34 @@ def generator(self:Run,
 ): # a `Generator` in evaluation mode; its `origin` says which it is
     "The generator of the run, from its folder or its last checkpoint"
     if which not in _kinds: raise ValueError(f"which='{which}' is not one of {', '.join(_kinds)}")
+    if self.state != 'finished' and any(self.path.glob('checkpoints/*.json')): return self.unfinished(which)
     if which == 'best' and not self.measured: which = 'last'
     folder = self.path/_kinds[which]
-    if not (folder/'config.json').exists() or self.state != 'finished': return self.unfinished(which)
+    if not (folder/'config.json').exists(): raise FileNotFoundError(f"'{self.path}' ({self.state}) holds no {which} generator: train it to the end"
+        + (' with a recipe that has ema' if which == 'ema' else ''))
     net = Generator.from_pretrained(folder)
-    net.origin = self.origin(which)
+    net.origin = self.origin(which, f"epoch {self.card.get('epochs', '?')}", self.measured)
     return net
 
-@patch(as_prop=True)
-def measured(self:Run):
-    "(distance, epoch, column) of the best generator, or None where none was measured"
-    found = [(v, epoch, k) for k in ('fd', 'fd_ema') for epoch, v in enumerate(self.history.get(k, ()), 1) if v == v]
-    return min(found, default=None) if (self.path/'best').exists() else None
-
 @patch
-def origin(self:Run, which, epoch=None):
+def origin(self:Run, which, at, best):
     "Which generator it is, in words"
-    if which == 'best': return 'best of {}: epoch {}, FD {:.3g}'.format(self.path, *self.measured[1::-1])
-    epoch = epoch or f"epoch {self.card.get('epochs')}"
-    return f"{dict(last='last', ema='averaged weights')[which]} of {self.path}: {epoch}"
+    if which == 'best': return f"best of {self.path}: epoch {best['epoch']}, FD {best['fd']:.3g}" + (' (averaged weights)' if best['column'] == 'fd_ema' else '')
+    return f"{dict(last='last', ema='averaged weights')[which]} of {self.path}: {at}"
 
 @patch
 def unfinished(self:Run, which):
     "The generator in the last checkpoint"
-    state = load_checkpoint(self.path)
-    if not state: raise FileNotFoundError(f"'{self.path}' holds no generator and no checkpoint (its state: {self.state}): train it first")
-    net = Generator(**state['config']['generator'])
-    net.load_state_dict(state['generator'])
-    net.origin = self.origin(which, f"epoch {state['epoch'] + state['batch'] / state['n_batches']:.3g} of {state['n_epoch']}, from its checkpoint")
+    s = load_checkpoint(self.path)
+    own = (s['processes'][0] if s['processes'] else s)['callbacks']
+    weights = dict(last=s['generator'], ema=own.get('ema', {}).get('average'), best=own.get('follow', {}).get('best'))
+    if which == 'best' and not weights['best']: which = 'last'
+    if not weights[which]: raise FileNotFoundError(f"'{self.path}' keeps no averaged weights: its recipe has ema=0")
+    net = Generator(**s['config']['generator'])
+    net.load_state_dict(weights[which])
+    if which == 'ema': refresh_bn(net)
+    best = dict(zip(('fd', 'epoch', 'column'), min(own['follow']['found']))) if which == 'best' else None
+    net.origin = self.origin(which, f"epoch {s['epoch'] + s['batch'] / s['n_batches']:.3g} of {s['n_epoch']}", best) + f', from a checkpoint ({self.state})'
     return net.eval()
 
 # %% ../nbs/24_run.ipynb #312c68e8
