@@ -12,7 +12,7 @@ import difflib
 from dataclasses import MISSING, asdict, dataclass, field, replace
 from math import ceil
 
-# %% ../nbs/25_recipes.ipynb #92e40e3c
+# %% ../nbs/25_recipes.ipynb #a4ed44e1
 def _field(default, help): return field(default=default, metadata=dict(help=help))
 
 @dataclass
@@ -21,8 +21,11 @@ class Recipe:
     name:str = _field(MISSING, 'what the command calls it')
     dataset:str = _field(MISSING, 'digits, cifar10, cars or folder')
     size:int = _field(64, 'height and width of the pictures in pixels: one number, or (height, width)')
+    channels:str = _field('auto', 'of your own pictures: 1 grey, 3 color, 4 color and alpha, or auto')
+    fit:str = _field('crop', 'how your own pictures get their size: crop (cut the middle out), pad (put black around) or squash')
+    upscale:bool = _field(False, 'enlarge your own pictures that are too small, instead of skipping them')
     epochs:int = _field(50, 'how often every picture is seen; 0 goes by updates')
-    updates:int = _field(0, 'batches in all, rounded up to whole epochs; used where epochs is 0')
+    updates:int = _field(0, 'batches in all where epochs is 0, rounded up to whole epochs, 2,000 of them at most')
     bs:int = _field(128, 'pictures in a batch')
     lr:float = _field(2e-4, "Adam's learning rate, of both networks")
     beta1:float = _field(0.5, "Adam's memory of the gradient")
@@ -56,7 +59,7 @@ RECIPES = {o.name: o for o in (
     Recipe('folder', 'folder', size=64, epochs=0, updates=15_000, bs=32, beta2=0.99, real_label=0.95, fake_label=0.5,
            augment='flip shift cutout color', grid_every=0.05, fd_every=0.05, stop_ratio=3.))}
 
-# %% ../nbs/25_recipes.ipynb #0e7ae7a0
+# %% ../nbs/25_recipes.ipynb #d2981fdd
 _limits = {
     'it must be greater than 0': (('lr', 'ngf', 'ndf', 'nz', 'grid_every'), lambda v: v > 0),
     'it cannot be negative': (('epochs', 'updates', 'noise_start', 'noise_end', 'fd_every', 'stop_ratio'), lambda v: v >= 0),
@@ -65,6 +68,8 @@ _limits = {
     'it is a number from 0 to 1': (('real_label', 'fake_label'), lambda v: 0 <= v <= 1),
     'it must be at least 0 and below 1': (('beta1', 'beta2', 'ema'), lambda v: 0 <= v < 1),
     'choose from flip shift cutout color': (('augment',), lambda v: set(v.split()) <= {'flip', 'shift', 'cutout', 'color'}),
+    'choose from auto, 1, 3, 4': (('channels',), lambda v: str(v) in ('auto', '1', '3', '4')),
+    'choose from crop, pad, squash': (('fit',), lambda v: v in ('crop', 'pad', 'squash')),
     'choose from auto, fp32, bf16, fp16': (('precision',), lambda v: v in ('auto', 'fp32', 'bf16', 'fp16'))}
 
 def check_recipe(
@@ -77,20 +82,66 @@ def check_recipe(
     if not r.epochs and not r.updates: raise ValueError('epochs=0 and updates=0: say how long to train with one of them')
     return r
 
+def _named(name, names):
+    "A name that is not there, with the nearest one that is"
+    near = difflib.get_close_matches(name, names, 1)
+    return f"'{name}'" + (f": did you mean '{near[0]}'?" if near else '') + f" There are {', '.join(names)}"
+
 def get_recipe(
     name='digits', # one of `RECIPES`, or a `Recipe` of your own
     **changes # fields to replace; those that are None keep the recipe's value
 ): # a `Recipe`
     "Look a recipe up and change some of its fields"
     if not isinstance(name, Recipe) and name not in RECIPES:
-        near = difflib.get_close_matches(name, RECIPES, 1)
-        raise ValueError(f"there is no recipe '{name}'" + (f": did you mean '{near[0]}'?" if near else '') + f" The recipes are {', '.join(RECIPES)}")
+        raise ValueError(f'there is no recipe {_named(name, RECIPES)}')
     changes = {k: v for k, v in changes.items() if v is not None}
+    if (unknown := set(changes) - set(Recipe.__dataclass_fields__)): raise ValueError(f"a recipe has no {_named(unknown.pop(), Recipe.__dataclass_fields__)}")
     if changes.get('updates') and 'epochs' not in changes: changes['epochs'] = 0
     if 'epochs' in changes and not changes['epochs'] > 0 and not changes.get('updates'): raise ValueError(f"epochs={changes['epochs']}: it must be greater than 0")
     return check_recipe(replace(name if isinstance(name, Recipe) else RECIPES[name], **changes))
 
-# %% ../nbs/25_recipes.ipynb #4f72ffea
+# %% ../nbs/25_recipes.ipynb #11718263
+_limits = {
+    'it must be greater than 0': (('lr', 'ngf', 'ndf', 'nz', 'grid_every'), lambda v: v > 0),
+    'it cannot be negative': (('epochs', 'updates', 'noise_start', 'noise_end', 'fd_every', 'stop_ratio'), lambda v: v >= 0),
+    'batch norm needs batches of at least 2': (('bs',), lambda v: v >= 2),
+    'it is a share of the run, from 0 to 1': (('augment_from', 'decay_from'), lambda v: 0 <= v <= 1),
+    'it is a number from 0 to 1': (('real_label', 'fake_label'), lambda v: 0 <= v <= 1),
+    'it must be at least 0 and below 1': (('beta1', 'beta2', 'ema'), lambda v: 0 <= v < 1),
+    'choose from flip shift cutout color': (('augment',), lambda v: set(v.split()) <= {'flip', 'shift', 'cutout', 'color'}),
+    'choose from auto, 1, 3, 4': (('channels',), lambda v: str(v) in ('auto', '1', '3', '4')),
+    'choose from crop, pad, squash': (('fit',), lambda v: v in ('crop', 'pad', 'squash')),
+    'choose from auto, fp32, bf16, fp16': (('precision',), lambda v: v in ('auto', 'fp32', 'bf16', 'fp16'))}
+
+def check_recipe(
+    r:Recipe, # the recipe
+): # the same
+    "Refuse values that cannot work"
+    for why, (names, fine) in _limits.items():
+        for o in names:
+            if not fine(v := getattr(r, o)): raise ValueError(f'{o}={v}: {why}')
+    if not r.epochs and not r.updates: raise ValueError('epochs=0 and updates=0: say how long to train with one of them')
+    return r
+
+def _named(name, names):
+    "A name that is not there, with the nearest one that is"
+    near = difflib.get_close_matches(name, names, 1)
+    return f"'{name}'" + (f": did you mean '{near[0]}'?" if near else '') + f" There are {', '.join(names)}"
+
+def get_recipe(
+    name='digits', # one of `RECIPES`, or a `Recipe` of your own
+    **changes # fields to replace; those that are None keep the recipe's value
+): # a `Recipe`
+    "Look a recipe up and change some of its fields"
+    if not isinstance(name, Recipe) and name not in RECIPES:
+        raise ValueError(f'there is no recipe {_named(name, RECIPES)}')
+    changes = {k: v for k, v in changes.items() if v is not None}
+    if (unknown := set(changes) - set(Recipe.__dataclass_fields__)): raise ValueError(f"a recipe has no {_named(unknown.pop(), Recipe.__dataclass_fields__)}")
+    if changes.get('updates') and 'epochs' not in changes: changes['epochs'] = 0
+    if 'epochs' in changes and not changes['epochs'] > 0 and not changes.get('updates'): raise ValueError(f"epochs={changes['epochs']}: it must be greater than 0")
+    return check_recipe(replace(name if isinstance(name, Recipe) else RECIPES[name], **changes))
+
+# %% ../nbs/25_recipes.ipynb #02e92cf6
 def recipe_of(
     card:dict, # a run's card
 ): # its `Recipe`
@@ -112,4 +163,28 @@ def fit_length(
     n:int, # how many pictures there are
 ): # the recipe with its `epochs`
     "Turn updates into epochs"
-    return r if r.epochs else replace(r, epochs=ceil(r.updates / max(1, n // r.bs)))
+    return r if r.epochs else replace(r, epochs=min(2000, ceil(r.updates / max(1, n // r.bs))))
+
+# %% ../nbs/25_recipes.ipynb #e0b29650
+def recipe_of(
+    card:dict, # a run's card
+): # its `Recipe`
+    "What a run was trained by; cards of earlier versions are understood"
+    s = {dict(fid_every='fd_every').get(k, k): tuple(v) if isinstance(v, list) else v for k, v in card['settings'].items()}
+    if (unknown := set(s) - set(Recipe.__dataclass_fields__)):
+        raise ValueError(f"the run was made by another version of dcgan_nb ({card['versions']['dcgan_nb']}): its settings {', '.join(sorted(unknown))} are not known here")
+    return Recipe(**s)
+
+def in_epochs(
+    every:float, # epochs, or below 1 a share of the run
+    epochs:int, # of the run
+): # whole epochs, at least 1
+    "Every how many epochs"
+    return max(1, round(every * epochs)) if every < 1 else int(every)
+
+def fit_length(
+    r:Recipe, # the recipe
+    n:int, # how many pictures there are
+): # the recipe with its `epochs`
+    "Turn updates into epochs"
+    return r if r.epochs else replace(r, epochs=min(2000, ceil(r.updates / max(1, n // r.bs))))

@@ -33,15 +33,16 @@ from .checkpoint import History, fingerprint, save_interval
 from .run import Run, load_generator
 from .recipe import RECIPES, Recipe, fit_length, get_recipe, in_epochs, recipe_of
 
-# %% ../nbs/26_train.ipynb #931caf6f
+# %% ../nbs/26_train.ipynb #ad3123ac
 @patch
 def dls(self:Recipe,
-    data=None, # a folder of pictures to use instead of the recipe's dataset
+    data=None, # pictures to use instead of the recipe's dataset: a folder, or whatever else `read_images` takes
     device=None, # where to train; by default the best device there is
 ): # fastai `DataLoaders`
     "Batches for the recipe"
     size_plan(self.size)      # before thousands of files are read
-    if data is not None: return folder_dls(data, self.size, self.bs, device=device)
+    channels = self.channels if self.channels == 'auto' else int(self.channels)
+    if data is not None: return folder_dls(data, self.size, self.bs, channels, self.fit, self.upscale, device=device)
     if self.dataset == 'folder': raise ValueError(f"the recipe '{self.name}' needs your pictures: give their folder with --data DIR")
     return dict(digits=digits_dls, cifar10=cifar10_dls, cars=cars_dls)[self.dataset](self.size, self.bs, device)
 
@@ -134,10 +135,10 @@ def _asked(run, recipe, changes):
     if run.state == 'finished' and epochs <= card['epochs']: raise ValueError(f"the run in '{run.path}' is finished, after {card['epochs']} epochs: ask for more with --epochs")
     return replace(was, epochs=epochs)
 
-# %% ../nbs/26_train.ipynb #dd7554d2
+# %% ../nbs/26_train.ipynb #6af4a626
 def train(
     recipe:str|None=None, # one of `RECIPES`, by default digits; a run that is resumed knows its recipe
-    data=None, # a folder of pictures to use instead of the recipe's dataset
+    data=None, # pictures to use instead of the recipe's dataset: a folder, or whatever else `read_images` takes
     out=None, # the run folder; by default runs/<recipe>
     device=None, # where to train; by default the best device there is
     overwrite:bool=False, # replace an earlier run in that folder
@@ -150,7 +151,7 @@ def train(
     save_interval(save_every)
     run = Run.claim(out or Path('runs')/getattr(recipe, 'name', recipe or 'digits'), overwrite, resume)
     r = _asked(run, recipe, changes) if run.going_on else get_recipe(recipe or 'digits', **changes)
-    if run.going_on: data = data or run.data_folder
+    if run.going_on: data, device = run.data_folder if data is None else data, device or run.card['hardware'].get('asked')
     with together(device) as place:
         with _one_first(): dls = r.dls(data, place)
         _check_share(r, dls)
@@ -174,7 +175,7 @@ def sample_run(
     "Draw pictures with the generator of a run"
     return load_generator(run, which).save_samples(out, n, seed, format)
 
-# %% ../nbs/26_train.ipynb #5cad15c2
+# %% ../nbs/26_train.ipynb #c338924e
 _features = dict(cifar10=cifar10_features, inception=inception_features)
 
 def evaluate_run(
@@ -189,7 +190,7 @@ def evaluate_run(
     run = Run(run)
     if features not in _features: raise ValueError(f"features='{features}' is not one of {', '.join(_features)}")
     generator, want = run.generator(which), run.card['data']['fingerprint']
-    dls = replace(recipe_of(run.card), bs=2).dls(data or run.data_folder, device)
+    dls = replace(recipe_of(run.card), bs=2).dls(run.data_folder if data is None else data, device)
     have = fingerprint(dls.train.dataset)
     if have != want: raise ValueError(f"these are not the pictures of the run '{run.path}' (fingerprint {have}, not {want}): give theirs with --data")
     net = _features[features]()

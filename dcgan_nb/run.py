@@ -8,7 +8,7 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/run.html.md"""
 __all__ = ['run_files', 'shipped', 'hardware', 'versions', 'write_card', 'read_card', 'check_free', 'Run', 'load_generator',
            'run_facts', 'show_grids', 'list_runs']
 
-# %% ../nbs/24_run.ipynb #d2da2ba0
+# %% ../nbs/24_run.ipynb #77a51b83
 from .core import *
 import csv, io, json, matplotlib.pyplot as plt, os, pandas as pd, platform, psutil, shlex, shutil, socket, subprocess, sys, time, torch
 from contextlib import contextmanager, suppress
@@ -23,12 +23,13 @@ from pathlib import Path
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save
-from .data import image_grid
+from .data import data_grid
 from .models import Discriminator, Generator
 from .signs import plot_signs, read_history
 from .latents import make_gif
-from .checkpoint import fingerprint, load_checkpoint
 from .metrics import refresh_bn
+from .folders import printable
+from .checkpoint import fingerprint, load_checkpoint
 
 # %% ../nbs/24_run.ipynb #2918568f
 @patch
@@ -157,7 +158,7 @@ class Run:
         "Every run in a folder, by name"
         return [cls(o.parent) for o in sorted(Path(folder).expanduser().glob('*/card.json'))]
 
-# %% ../nbs/24_run.ipynb #a571fdb0
+# %% ../nbs/24_run.ipynb #bbe1cf82
 def _alive(card):
     "Whether the process that trains is there; on another machine it is taken to be"
     if card.get('host') != socket.gethostname(): return True
@@ -165,16 +166,21 @@ def _alive(card):
     with suppress(psutil.Error): return abs(psutil.Process(card['pid']).create_time() - card.get('started', 0)) < 5 or 'started' not in card
     return True
 
+def _told(run):
+    "The card, where it can be read"
+    try: return run.card
+    except ValueError: return dict(state='damaged card')
+
 @patch(as_prop=True)
 def state(self:Run):
     "running, killed, interrupted, finished, or failed and why"
-    card = self.card
+    card = _told(self)
     return 'killed' if card.get('state') == 'running' and not _alive(card) else card.get('state', '?')
 
 @patch(as_prop=True)
 def summary(self:Run):
     "What became of the run: run, recipe, state, epochs, of, d_loss, g_loss, seconds, best"
-    card, metas = self.card, sorted((self.path/'checkpoints').glob('step_*.json'))
+    card, metas = _told(self), sorted((self.path/'checkpoints').glob('step_*.json'))
     last = dict(epochs=0) | card
     if metas and self.state != 'finished':
         last |= json.loads(metas[-1].read_text())
@@ -182,7 +188,7 @@ def summary(self:Run):
     return dict(run=str(self.path), recipe=card.get('recipe', '?'), state=self.state, epochs=last['epochs'], of=card.get('settings', {}).get('epochs'),
                 **{o: last.get(o) for o in ('d_loss', 'g_loss', 'seconds', 'best')})
 
-# %% ../nbs/24_run.ipynb #cb7bc600
+# %% ../nbs/24_run.ipynb #ab2ea64f
 @patch(cls_method=True)
 def claim(cls:Run,
     out, # the folder
@@ -209,21 +215,21 @@ def check_idle(self:Run):
 def data_folder(self:Run):
     "The folder of pictures that was given, or None"
     data = self.card['data']
-    return data['path'] if data.get('given') else None
+    return data['path'] or None if data.get('given') else None
 
 @patch
 def checkpoint(self:Run): # a `training_state`, or None
     "Where to go on, if this run is to go on"
     return load_checkpoint(self.path) if self.going_on else None
 
-# %% ../nbs/24_run.ipynb #893e0093
+# %% ../nbs/24_run.ipynb #b33ce837
 def _determinism(device):
     if device.type != 'cpu': return dict(bit_for_bit=False, provided='not claimed on a GPU: its kernels may add in another order each time')
     return dict(bit_for_bit=True, provided='the same machine, thread count, precision and versions')
 
 def _data_facts(ds, digits, given):
-    return dict(name=ds.name, path=str(given) if given else getattr(ds, 'path', None) and str(ds.path), given=bool(given), images=len(ds),
-                fingerprint=digits, skipped=len(ds.skipped), copies=ds.copies)
+    return dict(name=ds.name, path=ds.path, given=given is not None, images=len(ds), fingerprint=digits, skipped=len(ds.skipped),
+                copies=ds.copies, notes={k: len(v) for k, v in ds.notes.items()})
 
 def _facts(recipe, learn, data, device):
     "What the card says of a training, whatever becomes of it"
@@ -244,7 +250,7 @@ def note(self:Run, **more): # the card
 def start(self:Run,
     recipe, # the `Recipe`
     learn, # the `DCGANLearner`
-    data=None, # the folder of pictures, where one was given
+    data=None, # the pictures that were given instead of the recipe's
     device=None, # the device, where one was asked for
 ):
     "Empty the folder of a new run, show the data, and say that it is running"
@@ -260,18 +266,19 @@ def clear(self:Run, ds):
         if o.is_dir(): shutil.rmtree(o)
         else: o.unlink(missing_ok=True)
     self.path.mkdir(parents=True, exist_ok=True)
-    image_grid(ds[torch.linspace(0, len(ds) - 1, min(64, len(ds))).long()]).save(self.path/'data.png')
+    data_grid(ds).save(self.path/'data.png')
+    passed = [('file', 'why'), *ds.skipped.items(), *((name, what) for what, names in ds.notes.items() for name in names)]
     lines = io.StringIO()
-    csv.writer(lines, lineterminator='\n').writerows([('file', 'why'), *ds.skipped.items()])
-    if ds.skipped: write_whole(self.path/'skipped.csv', lines.getvalue().encode(errors='backslashreplace'))
+    csv.writer(lines, lineterminator='\n').writerows([printable(o) for o in row] for row in passed)
+    if passed[1:]: write_whole(self.path/'skipped.csv', lines.getvalue().encode())
 
-# %% ../nbs/24_run.ipynb #324d4c84
+# %% ../nbs/24_run.ipynb #46ce17e7
 @patch
 @contextmanager
 def recording(self:Run,
     recipe, # the `Recipe`
     learn, # the `DCGANLearner`
-    data=None, # the folder of pictures, where one was given
+    data=None, # the pictures that were given instead of the recipe's
     device=None, # the device, where one was asked for
 ): # the run
     "Write what becomes of a training: running, interrupted or failed; `finish` says finished"
@@ -291,7 +298,7 @@ def broke_off(self:Run, e):
 
 def _reason(e): return (str(e) or type(e).__name__).split('\n\t')[-1]      # fastai puts the callback's name before
 
-# %% ../nbs/24_run.ipynb #a629eec6
+# %% ../nbs/24_run.ipynb #c9a2f5d2
 @patch
 def command(self:Run,
     program:str='dcgan_train', # dcgan_train (to go on), dcgan_sample, dcgan_evaluate, dcgan_export …
@@ -300,7 +307,7 @@ def command(self:Run,
     "What to call for this run, complete and quoted"
     card, trains = self.card, program == 'dcgan_train'
     words = [program, *(['--resume', '--out'] if trains else []), self.path]
-    if program in ('dcgan_train', 'dcgan_evaluate') and card['data'].get('given'): words += ['--data', card['data']['path']]
+    if program in ('dcgan_train', 'dcgan_evaluate') and self.data_folder: words += ['--data', self.data_folder]
     if trains and card['hardware'].get('asked'): words += ['--device', card['hardware']['asked']]
     if trains and card['world_size'] > 1: words += ['--nproc', card['world_size']]
     join = subprocess.list2cmdline if os.name == 'nt' else shlex.join
