@@ -158,7 +158,7 @@ class Run:
         "Every run in a folder, by name"
         return [cls(o.parent) for o in sorted(Path(folder).expanduser().glob('*/card.json'))]
 
-# %% ../nbs/24_run.ipynb #bbe1cf82
+# %% ../nbs/24_run.ipynb #7696c880
 def _alive(card):
     "Whether the process that trains is there; on another machine it is taken to be"
     if card.get('host') != socket.gethostname(): return True
@@ -166,7 +166,7 @@ def _alive(card):
     with suppress(psutil.Error): return abs(psutil.Process(card['pid']).create_time() - card.get('started', 0)) < 5 or 'started' not in card
     return True
 
-def _told(run):
+def _readable(run):
     "The card, where it can be read"
     try: return run.card
     except ValueError: return dict(state='damaged card')
@@ -174,13 +174,13 @@ def _told(run):
 @patch(as_prop=True)
 def state(self:Run):
     "running, killed, interrupted, finished, or failed and why"
-    card = _told(self)
+    card = _readable(self)
     return 'killed' if card.get('state') == 'running' and not _alive(card) else card.get('state', '?')
 
 @patch(as_prop=True)
 def summary(self:Run):
     "What became of the run: run, recipe, state, epochs, of, d_loss, g_loss, seconds, best"
-    card, metas = _told(self), sorted((self.path/'checkpoints').glob('step_*.json'))
+    card, metas = _readable(self), sorted((self.path/'checkpoints').glob('step_*.json'))
     last = dict(epochs=0) | card
     if metas and self.state != 'finished':
         last |= json.loads(metas[-1].read_text())
@@ -222,7 +222,7 @@ def checkpoint(self:Run): # a `training_state`, or None
     "Where to go on, if this run is to go on"
     return load_checkpoint(self.path) if self.going_on else None
 
-# %% ../nbs/24_run.ipynb #b33ce837
+# %% ../nbs/24_run.ipynb #d68274a0
 def _determinism(device):
     if device.type != 'cpu': return dict(bit_for_bit=False, provided='not claimed on a GPU: its kernels may add in another order each time')
     return dict(bit_for_bit=True, provided='the same machine, thread count, precision and versions')
@@ -231,7 +231,7 @@ def _data_facts(ds, digits, given):
     return dict(name=ds.name, path=ds.path, given=given is not None, images=len(ds), fingerprint=digits, skipped=len(ds.skipped),
                 copies=ds.copies, notes={k: len(v) for k, v in ds.notes.items()})
 
-def _facts(recipe, learn, data, device):
+def _card_facts(recipe, learn, data, device):
     "What the card says of a training, whatever becomes of it"
     dls, me = learn.dls, psutil.Process()
     digits = getattr(learn, 'fingerprint', None) or fingerprint(dls.train.dataset)
@@ -256,7 +256,7 @@ def start(self:Run,
     "Empty the folder of a new run, show the data, and say that it is running"
     if not self.going_on: self.clear(learn.dls.train.dataset)
     old = self.card if self.going_on else dict(recipe=recipe.name, state='', epochs=0, seconds=0.)
-    write_card(self.path, **old | _facts(recipe, learn, data, device) | dict(state='running'))
+    write_card(self.path, **old | _card_facts(recipe, learn, data, device) | dict(state='running'))
 
 @patch
 def clear(self:Run, ds):
