@@ -27,7 +27,7 @@ from .signs import VitalSigns
 from .latents import SampleGrid
 from .metrics import cifar10_features, evaluate, inception_features
 from .follow import EMA, BestGenerator
-from .folders import cars_dls, cifar10_dls, folder_dls
+from .folders import cars_dls, cifar10_dls, folder_dls, read_images
 from .devices import shard
 from .checkpoint import History, fingerprint, save_interval
 from .run import Run, load_generator
@@ -175,6 +175,13 @@ def sample_run(
     "Draw pictures with the generator of a run"
     return load_generator(run, which).save_samples(out, n, seed, format)
 
+# %% ../nbs/26_train.ipynb #5a7e57ed
+def _test_pictures(ds):
+    "The test pictures that lie beside the training ones, as those of CIFAR-10 do, or None"
+    path = Path(ds.path) if ds.path else Path('.')
+    beside = path.with_name(path.name.replace('train', 'test')) if 'train' in path.name else None
+    return read_images(beside, tuple(ds.x.shape[-2:]), ds.x.shape[1], name=ds.name) if beside and beside.is_dir() else None
+
 # %% ../nbs/26_train.ipynb #c338924e
 _features = dict(cifar10=cifar10_features, inception=inception_features)
 
@@ -194,7 +201,9 @@ def evaluate_run(
     have = fingerprint(dls.train.dataset)
     if have != want: raise ValueError(f"these are not the pictures of the run '{run.path}' (fingerprint {have}, not {want}): give theirs with --data")
     net = _features[features]()
-    result = evaluate(generator.to(dls.device), dls.train.dataset, n, net.to(dls.device) if hasattr(net, 'to') else net)
+    ds, net = dls.train.dataset, net.to(dls.device) if hasattr(net, 'to') else net
+    test = _test_pictures(ds)      # else training pictures, with other latents than those that chose the generator
+    result = evaluate(generator.to(dls.device), test or ds, n, net, 'test' if test else 'train', floor=ds if test else True)
     result['protocol'] = dict(generator=which, origin=generator.origin, data=want) | result['protocol']
     result.save(run.path)
     return result
