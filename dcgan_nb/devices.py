@@ -17,7 +17,6 @@ from fastai.torch_core import num_distrib, rank_distrib
 from fastcore.basics import noop, patch
 from torch import nn
 from .data import ImagesDL
-from .latents import SampleGrid
 from .learner import DCGANLearner, GANCallback
 
 # %% ../nbs/22_devices.ipynb #dv07
@@ -41,7 +40,8 @@ def shard(
     return new
 
 # %% ../nbs/22_devices.ipynb #dv12
-warnings.filterwarnings('ignore', '`broadcast_buffers` is deprecated', FutureWarning)     # what replaces it would still copy them
+# what replaces `broadcast_buffers` would still copy them
+warnings.filterwarnings('ignore', '`broadcast_buffers` is deprecated', FutureWarning)
 
 class DistributedGAN(GANCallback, DistributedTrainer):
     "Each network in a `DistributedDataParallel` of its own, each process on its share"
@@ -54,13 +54,14 @@ class DistributedGAN(GANCallback, DistributedTrainer):
         if rank: self.stay_quiet(rank)
 
     def share_norms(self, nets):
-        if self.dls.device.type != 'cuda': raise ValueError('batch norm is shared between GPUs only: use distrib_ctx(sync_bn=False)')
+        if self.dls.device.type != 'cuda':
+            raise ValueError('batch norm is shared between GPUs only: use distrib_ctx(sync_bn=False)')
         for net in nets: nn.SyncBatchNorm.convert_sync_batchnorm(net)
 
     def stay_quiet(self, rank):
         self.learn.logger = noop
         for cb in self.cbs:
-            if isinstance(cb, (CSVLogger, SampleGrid)): cb.run = False     # the others of ours have `rank0`
+            if isinstance(cb, CSVLogger): cb.run = False     # fastai's own; ours have `rank0`
         seed = torch.randint(2**60, (), generator=self.rng, device=self.rng.device).item()
         self.rng.manual_seed(seed + rank)     # latents of its own
 
@@ -80,6 +81,7 @@ def to_distributed(self:DCGANLearner,
     **kwargs # passed on to Accelerate's `Accelerator`
 ): # the learner
     "What `distrib_ctx` calls: add `DistributedGAN`"
-    self.add_cb(DistributedGAN(sync_bn, kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)], **kwargs))
+    handlers = [DistributedDataParallelKwargs(broadcast_buffers=False)]
+    self.add_cb(DistributedGAN(sync_bn, kwargs_handlers=handlers, **kwargs))
     if rank_distrib(): self.remove_cb(ProgressCallback)
     return self
