@@ -247,14 +247,16 @@ def dcgan_runs(
 # %% ../nbs/43_commands.ipynb #cm36
 @command
 def dcgan_export(
-    run:_source, # what to export
+    run:Annotated[str, dict(nargs='+')], # a run folder, the folder of a saved generator, or one that comes with the package; for a web page several, or shipped for all of these
     out:Annotated[str, dict(opt=True, required=True)], # g.onnx, g.pt2, or a folder for a web page, such as demo
+    which:_which='best', # of a run's generators: best is the best one measured, or the last where none was
     overwrite:bool=False, # replace what is there
 ):
     "Take a trained generator elsewhere: to ONNX, to torch.export, or to a web page. Needs no pictures."
     from dcgan_nb.export import export_run
     import shlex
-    out, worst = export_run(run, out, overwrite)
+    if isinstance(run, list) and len(run) == 1: run = run[0]
+    out, worst = export_run(run, out, overwrite, which)
     print(f'Wrote {out}, ' + ('not checked: pip install onnxruntime' if worst is None else f'which differs from the generator by {worst:.1g} at most'))
     if out.is_dir(): print(f'Look at it: python -m http.server --directory {shlex.quote(str(out))}, then open http://localhost:8000')
     return out
