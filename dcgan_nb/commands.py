@@ -97,7 +97,7 @@ def _say_what_is_left(run):
     print(f"\nTrained '{card['recipe']}' for {card['epochs']} epoch{'s'*(card['epochs'] != 1)} on {card['data']['images']:,} pictures in {card['seconds']:.0f} s. In {run.path}:")
     for name, what in _left.items():
         if (run.path/name).exists(): print(f'  {name:13} {what}')
-    print(f"Draw more:\n  {run.command('dcgan_sample', '--n', 5)}    # {run.origin('best' if run.measured else 'last')}")
+    print(f"Draw more:\n  {run.command('dcgan_sample', '--n', 5)}    # {run.generator().origin}")
     for o in diagnose(run.path): print(f'Look out: {o}')
 
 # %% ../nbs/43_commands.ipynb #cm14
@@ -197,11 +197,6 @@ def dcgan_evaluate(
     return result
 
 # %% ../nbs/43_commands.ipynb #cm31
-def _best(run):
-    "Distance and epoch of the best generator"
-    best = (run.path/'history.csv').exists() and run.measured
-    return (best['fd'], best['epoch']) if isinstance(best, dict) else (best or (None, None))[:2]
-
 def compare_runs(
     runs, # `Run`s
 ): # two tables: a row for each run, and a row for each setting that differs
@@ -209,9 +204,9 @@ def compare_runs(
     import pandas as pd
     cards, rows = {str(o.path): o.card for o in runs}, []
     for o in runs:
-        s, (fd, at) = o.summary, _best(o)
+        s, best = o.summary, o.measured or dict(fd=None, epoch='-')
         rows.append(dict(run=s['run'], recipe=s['recipe'], state=s['state'], epochs=f"{s['epochs']} of {s['of']}",
-                         best_fd='-' if fd is None else f'{fd:.3g}', at_epoch=at or '-', seconds='-' if s['seconds'] is None else f"{s['seconds']:.0f}"))
+                         best_fd='-' if best['fd'] is None else f"{best['fd']:.3g}", at_epoch=best['epoch'], seconds='-' if s['seconds'] is None else f"{s['seconds']:.0f}"))
     what = {k: c['settings'] | dict(data=f"{c['data']['name']}, {c['data']['images']} ({c['data']['fingerprint']})") for k, c in cards.items()}
     settings = pd.DataFrame(what, dtype=object)
     return pd.DataFrame(rows).set_index('run'), settings[settings.astype(str).nunique(axis=1) > 1]

@@ -24,7 +24,7 @@ from PIL.PngImagePlugin import PngInfo
 from .data import image_grid
 from .learner import GANCallback
 from .models import Generator, sample_z
-from .latents import latent_walk, make_gif, nearest_real, truncated_z
+from .latents import latent_walk, make_film, nearest_real, truncated_z
 from .signs import diagnose, plot_signs
 
 # %% ../nbs/40_explorer.ipynb #4f20d157
@@ -165,7 +165,7 @@ def save_gif(self:Explorer,
 ): # the file
     "Save the walk from A to B and back"
     frames = [io.BytesIO(_as_png(_square(self.pixels(z)))) for z in self._shown(self.walk())]
-    return make_gif(frames, file or _new('.gif'), ms, ms)
+    return make_film(frames, file or _new('.gif'), ms, ms)
 
 # %% ../nbs/40_explorer.ipynb #0bf89932
 def _image(width):

@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save
 from .data import data_grid
 from .models import Discriminator, Generator
 from .signs import plot_signs, read_history
-from .latents import make_gif
+from .latents import make_film
 from .metrics import refresh_bn
 from .folders import printable
 from .checkpoint import fingerprint, load_checkpoint
@@ -320,7 +320,7 @@ def finish(self:Run,
 ): # the learner
     "Write the film, the curves and the networks, and close the card"
     if rank_distrib(): return learn
-    if self.grids: make_gif(self.grids, self.path/'DC-GAN.gif')
+    if self.grids: make_film(self.grids, self.path/'DC-GAN.gif')
     self.draw_curves(learn)
     self.keep_networks(learn)
     values = learn.recorder.values
