@@ -1,4 +1,4 @@
-"""The Hub, a model card, dashboards
+"""A model card, the Hugging Face Hub, dashboards
 
 Docs: https://dcgan-nb.github.io/dcgan_nb/hub.html.md"""
 
@@ -7,94 +7,136 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/hub.html.md"""
 # %% auto #0
 __all__ = ['model_card', 'hub_folder', 'push_run']
 
-# %% ../nbs/42_hub.ipynb #mv0090
+# %% ../nbs/42_hub.ipynb #660a2aa1
+from .core import *   # first: it quiets fastai's import
 import csv, json, shutil, tempfile
+from dataclasses import asdict
+from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData
 from pathlib import Path
-from .recipe import RECIPES
+from .data import image_grid
+from .metrics import Evaluation, is_fid
+from .recipe import RECIPES, Recipe, recipe_of
+from .run import Run, load_generator, read_card, shipped, write_card
 
-# %% ../nbs/42_hub.ipynb #04dea27b
+# %% ../nbs/42_hub.ipynb #8a240a93
 _sources = dict(
-    digits=('the 1,797 scans inside scikit-learn, from the [Optical Recognition of Handwritten Digits](https://doi.org/10.24432/C50P49) data '
+    digits=('the 1,797 scans inside scikit-learn, from the '
+            '[Optical Recognition of Handwritten Digits](https://doi.org/10.24432/C50P49) data '
             '(E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, 1998)', 'CC BY 4.0'),
-    cifar10=('the training part of [CIFAR-10](https://www.cs.toronto.edu/~kriz/cifar.html) (A. Krizhevsky, 2009)', 'its authors state none'),
+    cifar10=('the training part of [CIFAR-10](https://www.cs.toronto.edu/~kriz/cifar.html) (A. Krizhevsky, 2009)',
+             'its authors state none'),
     cars=('the training part of Stanford Cars (J. Krause et al., 2013)', 'its authors state none'))
 
-def _licence(card, licence=None):
+def _license(card, license=None):
     name = card['data']['name']
     what, terms = _sources.get(name, (f'the pictures of `{name}`', 'not stated: ask whoever trained this'))
-    return f'Weights: Apache-2.0. Training pictures: {what}; licence: {licence or terms}.'
+    return f'Weights: Apache-2.0. Training pictures: {what}; license: {license or terms}.'
 
-# %% ../nbs/42_hub.ipynb #c7e1f0e3
 def _repeat(card):
     "The call that trains the same again"
-    s, name = card['settings'], card['recipe']
-    size = tuple(s['size']) if isinstance(s['size'], list) else s['size']
-    changes = [f'{k}={v!r}' for k, v in (s | dict(size=size)).items() if v != getattr(RECIPES.get(name), k, None)]
-    data = ["data='your-pictures'"] if s['dataset'] == 'folder' or card['data']['name'] != s['dataset'] else []
+    r, name = recipe_of(card), card['recipe']
+    like = RECIPES.get(name, Recipe(name, r.dataset))
+    changes = [f'{k}={v!r}' for k, v in asdict(r).items() if v != getattr(like, k)]
+    data = ["data='your-pictures'"] if r.dataset == 'folder' or card['data']['name'] != r.dataset else []
     return f"train({', '.join([repr(name), *data, *changes])})"
+
+# %% ../nbs/42_hub.ipynb #4aa31abf
+def _last_epoch(run, card):
+    "What fastai's table said at the end"
+    file = Path(run)/'history.csv'
+    if not file.exists(): return f"d_loss {card['d_loss']:.3g}, g_loss {card['g_loss']:.3g}"
+    with file.open(newline='', encoding='utf-8') as f: *_, last = csv.DictReader(f)
+    values = {k: float(v) for k, v in last.items() if k not in ('epoch', 'train_loss', 'time')}
+    return ', '.join(f'{k} {v:.3g}' for k, v in values.items() if v == v)
+
+def _adam(r):
+    falls = f', falling from {r.decay_from:.0%} of the run on' if r.decay_from < 1 else ''
+    return f'learning rate {r.lr}, β {r.beta1} and {r.beta2}{falls}'
+
+def _seen(r):
+    "What was done to all that the discriminator sees"
+    noise = f'noise on its input from {r.noise_start} to {r.noise_end}'
+    change = f'; from {r.augment_from:.0%} of the run on, its input is changed at random ({r.augment})' if r.augment else ''
+    return f'labels {r.real_label} and {r.fake_label}, {noise}{change}'
 
 def _training(run, card):
     "What was done, as rows of a table"
-    s, d, hw = card['settings'], card['data'], card['hardware']
-    with (Path(run)/'history.csv').open(newline='', encoding='utf-8') as f: *_, last = csv.DictReader(f)
-    signs = [f'{k} {float(v):.3g}' for k, v in last.items() if k not in ('epoch', 'train_loss', 'time')]
-    h, w = [s['size']]*2 if isinstance(s['size'], int) else s['size']
+    r, d, hw, exact = recipe_of(card), card['data'], card['hardware'], card['determinism']
+    h, w = (r.size, r.size) if isinstance(r.size, int) else r.size
     return {'recipe': f"`{card['recipe']}`; the same again: `{_repeat(card)}`",
             'pictures': f"{d['images']:,} of `{d['name']}` at {h}×{w}, fingerprint `{d['fingerprint']}`",
-            'length': f"{card['epochs']} epochs in batches of {s['bs']}, {card['seconds']:.0f} seconds, {card['date']}",
-            'Adam': f"learning rate {s['lr']}, β {s['beta1']} and {s['beta2']}" + (f", falling from {falls:.0%} of the run on" if (falls := s.get('decay_from', 1)) < 1 else ''),
-            'discriminator': f"labels {s['real_label']} and {s['fake_label']}, noise on its input from {s['noise_start']} to {s['noise_end']}"
-                             + (f"; from {s['augment_from']:.0%} of the run on, all that it sees is changed at random ({s['augment']})" if s.get('augment') else ''),
-            'seed': f"{s['seed']}; bit for bit with {card['determinism']['provided']}" if card['determinism']['bit_for_bit'] else s['seed'],
-            'hardware': f"{card.get('world_size', 1)}× {hw['device']}; {hw['cpu']}, threads: {hw['threads']}; {s['precision']}",
+            'length': f"{card['epochs']} epochs in batches of {r.bs}, {card['seconds']:.0f} seconds, {card['date']}",
+            'Adam': _adam(r), 'discriminator': _seen(r),
+            'seed': f"{r.seed}; bit for bit with {exact['provided']}" if exact['bit_for_bit'] else r.seed,
+            'hardware': f"{card.get('world_size', 1)}× {hw['device']}; {hw['cpu']}, threads: {hw['threads']}; {r.precision}",
             'software': ', '.join(f'{k} {v}' for k, v in card['versions'].items()),
-            'last epoch': ', '.join(signs)}
+            'last epoch': _last_epoch(run, card)}
 
-# %% ../nbs/42_hub.ipynb #e9b2aa88
-def _metrics(run):
-    from dcgan_nb.metrics import Evaluation
-    return Evaluation.load(run)
+# %% ../nbs/42_hub.ipynb #22de788e
+_now = dict(generator='last', generator_ema='ema')      # names in files of before
+_features = dict(cifar10='CIFAR-10 classifier')
 
-def _measured(run, which):
-    "The metrics with their protocol, or that there are none"
-    from dcgan_nb.metrics import Evaluation
-    if not (m := _metrics(run)): return 'Nothing was measured.'
-    other = '' if m['protocol']['generator'] == which else f"Measured was the run's `{m['protocol']['generator']}`, which is not the generator here.\n\n"
-    return other + Evaluation(m)._repr_markdown_()
-
-def _results(run, card, which):
-    "The metrics as the Hub's index of models wants them"
-    from huggingface_hub import EvalResult
-    m, name = _metrics(run), card['data']['name']
-    if not m or m['protocol']['generator'] != which: return None
-    about = f"{m['protocol']['features']} features, {m['protocol']['n']} pictures"
-    return [EvalResult('unconditional-image-generation', name, name, k, round(m[k], 4), dataset_split=m['protocol']['split'], metric_name=f'{k} ({about})')
-            for k in ('fd', 'kid', 'precision', 'recall')]
-
-# %% ../nbs/42_hub.ipynb #c0daf112
-def _limits(run):
-    m = _metrics(run)
-    return ['It draws what resembles its training pictures, in their size, and nothing else. There are no labels and no prompt: a latent is chosen by luck or by search.',
-            'What its training pictures leave out or show too often, it leaves out or draws too often.',
-            'A picture may come near to one it was trained on: `nearest_real` of dcgan_nb puts the two side by side.',
-            *(["Its distances rest on other features than published FIDs, and may only be compared with those of the same protocol."] if m and m['protocol']['features'] != 'inception' else [])]
+def _which(run, which):
+    "best, last or ema: what `which` leads to; the name itself where the folder holds one generator only"
+    if (Path(run)/'config.json').exists(): return Path(run).name
+    return 'last' if which == 'best' and not Run(run).measured else which
 
 def _whose(run, which):
     "Which of the run's generators it is, in words"
-    from dcgan_nb.signs import read_history
-    if which != 'best': return which.replace('generator_ema', 'averaged generator')
-    h = read_history(run)
-    when = min(((v, epoch) for k in ('fd', 'fd_ema', 'fid', 'fid_ema') for epoch, v in enumerate(h.get(k, ()), 1) if v == v), default=None)
-    return 'best generator' + (f' (that after epoch {when[1]})' if when else '')
+    which, card = _which(run, which), read_card(run)
+    found = Run(run).measured
+    names = dict(last='last generator', ema='averaged generator', best=found and f'best generator (that after epoch {found["epoch"]})')
+    return names.get(which) or card.get('generator', 'generator')
 
-def _text(run, card, net, name, which, half, licence):
+def _is_measured(run, which):
+    "The run's metrics if they are those of this generator, else None"
+    m = Evaluation.load(run)
+    name = m and m['protocol'].get('generator')
+    return m if m and _which(run, which) == _now.get(name, name if which != 'best' else _which(run, name)) else None
+
+def _quality(run, which):
+    "The metrics with their protocol, or that there are none"
+    if not (m := Evaluation.load(run)): return 'Nothing was measured.'
+    other = f"Measured was the run's `{m['protocol']['generator']}`, which is not the generator here.\n\n"
+    shown = Evaluation(m, protocol=_public(m['protocol']))
+    return ('' if _is_measured(run, which) else other) + shown._repr_markdown_()
+
+def _results(run, card, which):
+    "The metrics as the Hub's index of models wants them"
+    if not (m := _is_measured(run, which)): return None
+    p, name = m['protocol'], card['data']['name']
+    about = f"{_features.get(p['features'], p['features'])} features, {p['n']:,} pictures"
+    types = dict(fd='fid' if is_fid(p) else 'fd', kid='kid', precision='precision', recall='recall')
+    return [EvalResult('unconditional-image-generation', name, name, t, round(m[k], 4), dataset_split=p['split'],
+                       metric_name=f"{t.upper() if len(t) < 4 else t} ({about})") for k, t in types.items()]
+
+def _public(o):
+    "Without what names a folder, a machine or a process"
+    secret = 'pid', 'host', 'started', 'origin', 'path', 'given', 'asked_device'
+    return {k: _public(v) if isinstance(v, dict) else v for k, v in o.items() if k not in secret}
+
+# %% ../nbs/42_hub.ipynb #21ccd03b
+def _limits(run):
+    m = Evaluation.load(run)
+    other = ["Its distances use other features than a published FID. Compare them only with those of the same protocol."]
+    return ['It draws pictures like those it was trained on, in their size, and nothing else. It takes no labels and no prompt.',
+            'What its training pictures leave out or show too often, it leaves out or draws too often.',
+            'A picture may come near to one it was trained on: `nearest_real` of dcgan_nb puts the two side by side.',
+            *(other if m and not is_fid(m['protocol']) else [])]
+
+_stored = {'': '', 'half': ' The weights are stored in 16 bits; those of 32 were measured.',
+           'measured': ' The weights are stored in 16 bits, and were measured so.'}
+
+def _text(run, card, net, name, which, stored, license):
     table = '\n'.join(f'| {k} | {v} |' for k, v in _training(run, card).items())
-    stored = ' The weights are stored in 16 bits; measured were those of 32.' if half else ''
-    return f'''# A DCGAN of {card['data']['name']}
+    limits = '\n'.join(f'- {o}' for o in _limits(run))
+    size = '×'.join(map(str, (net.channels, *net.size)))
+    whose = f'The {_whose(run, which)} of a DCGAN ([1511.06434](https://arxiv.org/abs/1511.06434))'
+    return f"""# A DCGAN of {card['data']['name']}
 
 ![64 pictures drawn from the latents of seed 0](samples.png)
 
-The {_whose(run, which)} of a DCGAN ([1511.06434](https://arxiv.org/abs/1511.06434)) with {sum(o.numel() for o in net.parameters()):,} parameters: latents b×{net.nz} to pictures b×{net.channels}×{net.size[0]}×{net.size[1]} in [-1, 1].{stored}
+{whose} with {sum(o.numel() for o in net.parameters()):,} parameters: latents b×{net.nz} to pictures b×{size} in [-1, 1].{_stored[stored]}
 
 ```python
 from dcgan_nb.all import *      # pip install dcgan_nb
@@ -109,55 +151,53 @@ image_grid(Generator.from_pretrained('{name}').sample(64, seed=0))
 
 ## Quality
 
-{_measured(run, which)}
+{_quality(run, which)}
 
 ## Limits
 
-''' + '\n'.join(f'- {o}' for o in _limits(run)) + f'\n\n## Licence\n\n{_licence(card, licence)}\n'
+{limits}
 
-# %% ../nbs/42_hub.ipynb #828c86ab
-def _about():
-    from huggingface_hub import ModelCardData
-    return ModelCardData(library_name='dcgan_nb', license='apache-2.0', pipeline_tag='unconditional-image-generation', tags=['dcgan', 'fastai'])
+## License
+
+{_license(card, license)}
+"""
 
 def model_card(
-    run, # a run folder
-    name:str|None=None, # what `from_pretrained` is to be told; by default the run folder's name
-    which:str='generator', # which of the run's generators: generator, generator_ema or best
-    half:bool=False, # whether its weights are stored in 16 bits
-    licence:str|None=None, # that of the training pictures, where the package does not know it
+    run, # a run folder, or the folder of a generator with its card
+    name:str|None=None, # what `from_pretrained` is to be told; by default the folder's name
+    which:str='best', # of the run's generators: best, last or ema
+    stored:str='', # '' for 32 bits; in 16: 'half' if 32 were measured, 'measured' if those were
+    license:str|None=None, # that of the training pictures, where the package does not know it
 ): # huggingface_hub's `ModelCard`
     "Describe a run for those who find its generator elsewhere"
-    from huggingface_hub import ModelCard
-    from dcgan_nb.run import load_generator, read_card
     run = Path(run).expanduser()
-    card, net = read_card(run), load_generator(run/which)
-    if card.get('state') != 'finished': raise ValueError(f"the run '{run}' is not finished ({card.get('state')}): finish it with dcgan_train --resume")
-    data, name = _about(), name or run.name
-    data.model_name, data.eval_results = name, _results(run, card, which)
-    return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_text(run, card, net, name, which, half, licence)}")
+    card, name = read_card(run), name or run.name
+    if card.get('state') != 'finished': raise ValueError(
+        f"the run '{run}' is not finished ({card.get('state')}): finish it with {Run(run).command()}")
+    net = load_generator(run, which)
+    data = ModelCardData(license='apache-2.0', library_name='dcgan_nb', pipeline_tag='unconditional-image-generation',
+                         tags=['dcgan', 'fastai'], model_name=name, eval_results=_results(run, card, which))
+    return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_text(run, card, net, name, which, stored, license)}")
 
-# %% ../nbs/42_hub.ipynb #a99bacda
+# %% ../nbs/42_hub.ipynb #83eb6b36
 def hub_folder(
     run, # a run folder
     folder, # where to write; made when missing
     name:str|None=None, # what `from_pretrained` is to be told; by default the run folder's name
-    which:str='generator', # which of the run's generators: generator, generator_ema or best
+    which:str='best', # of the run's generators: best, last or ema
     half:bool=False, # store the weights in 16 bits
-    licence:str|None=None, # that of the training pictures, where the package does not know it
+    license:str|None=None, # that of the training pictures, where the package does not know it
 ): # `folder` as a `Path`
     "Write what the Hub shows of a generator: weights, model card, samples and the run's record"
-    from dcgan_nb.data import image_grid
-    from dcgan_nb.run import load_generator, read_card, write_card
     run, folder = Path(run).expanduser(), Path(folder).expanduser()
-    card, net = model_card(run, name, which, half, licence), load_generator(run/which)
+    card, net = model_card(run, name, which, 'half' if half else '', license), load_generator(run, which)
     folder.mkdir(parents=True, exist_ok=True)
     card.save(folder/'README.md')
     image_grid(net.sample(64, seed=0), scale=1).save(folder/'samples.png', optimize=True)
     (net.half() if half else net).save_pretrained(folder)
-    write_card(folder, **{k: v for k, v in read_card(run).items() if k not in ('pid', 'host')})
-    for o in 'history.csv', 'metrics.json':
-        if (run/o).exists(): shutil.copyfile(run/o, folder/o)
+    write_card(folder, **_public(read_card(run)) | dict(generator=_whose(run, which)))
+    if (m := Evaluation.load(run)): Evaluation(_public(m)).save(folder)
+    if (run/'history.csv').exists(): shutil.copyfile(run/'history.csv', folder/'history.csv')
     return folder
 
 def push_run(
@@ -165,11 +205,11 @@ def push_run(
     repo_id:str, # its name on the Hub: 'user/name'
     private:bool=False, # for yourself and those you invite
     token:str|None=None, # an access token that may write; by default that of `hf auth login`
-    **kwargs # passed on to `hub_folder`: which, half, licence
+    **kwargs # passed on to `hub_folder`: which, half, license
 ): # the commit, with its address
-    "Put the generator of a run on the Hugging Face Hub"
-    from huggingface_hub import HfApi
+    "Put the best generator of a run on the Hugging Face Hub"
     with tempfile.TemporaryDirectory() as tmp:
         folder, api = hub_folder(run, tmp, repo_id, **kwargs), HfApi(token=token)
         repo = api.create_repo(repo_id, private=private, exist_ok=True)
-        return api.upload_folder(repo_id=repo.repo_id, folder_path=folder, commit_message=f'The generator of {Path(run).name}, by dcgan_nb')
+        whose = read_card(folder)['generator']
+        return api.upload_folder(repo_id=repo.repo_id, folder_path=folder, commit_message=f'The {whose} of {Path(run).name}, by dcgan_nb')
