@@ -594,13 +594,13 @@ def _report(ds, hint):
     parts += hint + ([_told(ds.notes)] if ds.notes else [])
     return '; '.join(parts + ([f'{ds.copies} pictures are copies of others, and kept'] if ds.copies else []))
 
-# %% ../nbs/20_folders.ipynb #3106d04c
+# %% ../nbs/20_folders.ipynb #0abc912b
 def _channels(o):
     known = {str(k): k for k in ('auto', *_modes)}
     if str(o) in known: return known[str(o)]
     raise ValueError(f'channels={o} is not one of auto, 1 (grey), 3 (color), 4 (color and alpha)')
 
-def _named(path):
+def _name_and_place(path):
     "A name for some data, and where a command finds it again"
     if hasattr(path, '__array__'): return 'array', ''
     if str(path).startswith('hf:'): return str(path)[3:], str(path)
@@ -626,7 +626,7 @@ def read_images(
 ): # an `ImageSet`
     "Read every usable picture, naming those that are not"
     _known_fit(fit)
-    view, filled, (known, where) = View(size_plan(size)[0], _channels(channels), fit, upscale), None, _named(path)
+    view, filled, (known, where) = View(size_plan(size)[0], _channels(channels), fit, upscale), None, _name_and_place(path)
     source = open_source(path)
     try:
         with warnings.catch_warnings():
