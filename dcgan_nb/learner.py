@@ -122,7 +122,6 @@ def _step(self:DCGANLearner):
     self.scaler.step(self.torch_opt)
     self.scaler.update()
 
-# %% ../nbs/10_learner.ipynb #0498ea4c
 @patch
 def to_bf16(self:DCGANLearner): return self.set_precision('bf16')
 @patch
@@ -408,18 +407,6 @@ def dcgan_learner(
                          **dict(lr=lr, opt_func=opt, moms=(betas[0],)*3) | kwargs)
     return learn.set_precision(pick_precision(dls.device, precision))
 
-# %% ../nbs/10_learner.ipynb #394dcfcc
-@patch
-def show_results(self:DCGANLearner,
-    ds_idx:int=1, # which loader of the `DataLoaders`, if `dl` is not given
-    dl=None, # a data loader
-    max_n:int=9, # how many pictures
-    **kwargs
-):
-    "Generated pictures for a batch of new latents"
-    dl = dl or self.dls[ds_idx]
-    dl.show_batch((as_image(self.get_preds(dl=[dl.one_batch()])[0]),), max_n=max_n, **kwargs)
-
 # %% ../nbs/10_learner.ipynb #7597edd3
 @patch
 def show_samples(self:DCGANLearner,
@@ -444,3 +431,15 @@ def plot_losses(self:DCGANLearner,
     ax = plot_lines({'D': (x, d), 'G': (x, g)}, title='Losses of discriminator and generator', xlabel='batch', ylabel='loss', ax=ax)
     ax.axhline(1.386, c='grey', lw=0.8); ax.text(x[-1], 1.386, 'D knows nothing (ln 4)', fontsize=8, va='bottom', ha='right')
     return ax
+
+# %% ../nbs/10_learner.ipynb #394dcfcc
+@patch
+def show_results(self:DCGANLearner,
+    ds_idx:int=1, # which loader of the `DataLoaders`, if `dl` is not given
+    dl=None, # a data loader
+    max_n:int=9, # how many pictures
+    **kwargs
+):
+    "Generated pictures for a batch of new latents"
+    dl = dl or self.dls[ds_idx]
+    dl.show_batch((as_image(self.get_preds(dl=[dl.one_batch()])[0]),), max_n=max_n, **kwargs)

@@ -1,4 +1,4 @@
-"""Eight signs that say what ails a training
+"""Nine signs that say what ails a training
 
 Docs: https://dcgan-nb.github.io/dcgan_nb/signs.html.md"""
 
@@ -9,7 +9,7 @@ __all__ = ['VitalSigns', 'read_history', 'plot_signs', 'diagnose']
 
 # %% ../nbs/12_signs.ipynb #mv0027
 from .core import *   # first: it quiets fastai's import
-import csv, matplotlib.pyplot as plt, torch
+import csv, json, matplotlib.pyplot as plt, torch
 from fastcore.basics import patch
 from pathlib import Path
 from torch.nn.utils import get_total_norm
@@ -34,7 +34,7 @@ class VitalSigns(GANCallback):
         self.seen, self.apart = self.seen.to(self.dls.device), self.apart.to(self.dls.device)
         self.norms = dict.fromkeys('dg', torch.zeros((), device=self.dls.device))
         self.columns = [StepMean(o) for o in _signs]
-        self.learn.metrics = [*self.metrics, *self.columns]
+        self.learn.metrics, self.learn.facts = [*self.metrics, *self.columns], _facts(self.learn)
 
     def before_step(self):
         net = self.discriminator if self.turn == 'd' else self.generator
@@ -66,6 +66,23 @@ def state_dict(self:VitalSigns): return dict(seen=self.seen, apart=self.apart, f
 def load_state_dict(self:VitalSigns, state):
     self.seen, self.apart, self.full = *(state[o].to(self.dls.device) for o in ('seen', 'apart')), state['full']
 
+# %% ../nbs/12_signs.ipynb #ga12fact
+def _facts(learn):
+    "How the signs of a fit are to be read, and what it has already"
+    labels = getattr(learn.loss_func.crit_loss_func, 'keywords', {})
+    kinds = {o.__name__ for cb in learn.cbs for o in type(cb).__mro__}
+    has = dict(noise='InstanceNoise', augment='DiffAugment', average='EMA', decays='ParamScheduler', clip='GradientClip')
+    return dict(labels=(labels.get('real_label', 1.), labels.get('fake_label', 0.)), beta1=learn.opt.hypers[0].get('mom', 1) <= 0.5,
+                **{k: v in kinds for k, v in has.items()})
+
+def _card_facts(run, epochs):
+    file = Path(run)/'card.json'
+    if not file.exists(): return {}
+    card = json.loads(file.read_text(encoding='utf-8'))
+    s = card['settings']
+    return dict(labels=(s['real_label'], s['fake_label']), beta1=s['beta1'] <= 0.5, noise=s['noise_start'] or s['noise_end'], augment=s['augment'],
+                average=s['ema'], decays=s['decay_from'] < 1, updates=epochs * (card['data']['images'] // s['bs']))
+
 # %% ../nbs/12_signs.ipynb #a117505c
 def read_history(
     run, # a run folder, or a learner after its fit
@@ -75,7 +92,8 @@ def read_history(
     file = Path(run)/'history.csv'
     if not file.exists(): raise FileNotFoundError(f"'{run}' is not a run folder: it has no history.csv")
     rows = list(csv.DictReader(file.read_text().splitlines()))
-    return {k: tuple(float(o[k]) for o in rows) for k in (rows[0] if rows else ()) if k not in ('epoch', 'time')}
+    name = lambda k: dict(fid='fd', fid_ema='fd_ema').get(k, k)      # as older files call them
+    return {name(k): tuple(float(o[k]) for o in rows) for k in (rows[0] if rows else ()) if k not in ('epoch', 'time')}
 
 # %% ../nbs/12_signs.ipynb #5ab12ed1
 def plot_signs(
@@ -92,24 +110,52 @@ def plot_signs(
     return axs
 
 # %% ../nbs/12_signs.ipynb #bab6bb56
-_troubles = (
-    ('the discriminator is too strong', [('accuracy', '>', 0.99), ('D(G(z))', '<', 0.05)],
-     'more noise on its input (InstanceNoise), a lower learning rate for it, or more pictures'),
-    ('the generator has collapsed: its pictures are alike', [('diversity', '<', 0.3)],
-     'a lower learning rate, noise on the input of D, batch norm in both networks'),
-    ('the two run in circles', [('swing of D(G(z))', '>', 0.08)], 'lower learning rates, β1 = 0.5, equal rates for both'),
-    ('pixels saturate at black and white', [('saturated', '>', 0.1)], 'a lower learning rate, first weights from N(0, 0.02)'),
-    ('gradients explode', [('longest gradient', '>', 300)], 'first weights from N(0, 0.02), batch norm, a lower learning rate, GradientClip'),
-    ("the generator's gradient vanishes", [('g_grad', '<', 0.1)], 'the loss -log D(G(z)), and a weaker discriminator'),
-    ('the generator repeats training pictures', [('novelty', '<', 0.6), ('diversity', '>', 0.4)],
-     'more pictures, mirrored ones too, smaller networks, or an earlier epoch'))
+_early = 500       # updates of each network before pictures are judged
+_troubles = (      # name; updates before it is judged; signs and limits; cures, each with the fact that makes it needless
+    ('the discriminator is too strong', _early, [('accuracy', '>', 0.99), ('fakes believed', '<', 0.05)],
+     {'noise on its input (InstanceNoise)': 'noise', 'random changes of its input (DiffAugment)': 'augment', 'a lower learning rate for it': 0, 'more pictures': 0}),
+    ('the generator has collapsed, its pictures are alike', _early, [('diversity', '<', 0.3)],
+     {'a lower learning rate': 0, 'noise on the input of D (InstanceNoise)': 'noise', 'batch norm in both networks': 0}),
+    ('the training falls apart', _early, [('distance / best', '>', 1.5)],
+     {'the best generator (learn.best_generator)': 0, 'learning rates that fall to 0': 'decays', 'averaged weights (EMA)': 'average'}),
+    ('the pictures fade', _early, [('contrast / best', '<', 0.7)],
+     {'an earlier epoch': 0, 'learning rates that fall to 0': 'decays', 'averaged weights (EMA)': 'average'}),
+    ('the pictures become alike', _early, [('diversity / best', '<', 0.7), ('diversity', '>', 0.3)],
+     {'an earlier epoch': 0, 'learning rates that fall to 0': 'decays', 'averaged weights (EMA)': 'average'}),
+    ('the two run in circles', 0, [('swing of fakes believed', '>', 0.08)], {'lower learning rates': 0, 'β1 = 0.5': 'beta1', 'equal rates for both': 0}),
+    ('pixels saturate at black and white', 0, [('saturated', '>', 0.1)], {'a lower learning rate': 0, 'first weights from N(0, 0.02)': 0}),
+    ('gradients explode', 0, [('longest gradient', '>', 300)],
+     {'first weights from N(0, 0.02)': 0, 'batch norm': 0, 'a lower learning rate': 0, 'GradientClip': 'clip'}),
+    ("the generator's gradient vanishes", 0, [('g_grad', '<', 0.1)], {'the loss -log D(G(z))': 0, 'a weaker discriminator': 0}),
+    ('the generator repeats training pictures', _early, [('novelty', '<', 0.6), ('diversity', '>', 0.4)],
+     {'more pictures': 0, 'random changes of what D sees (DiffAugment)': 'augment', 'smaller networks': 0, 'an earlier epoch': 0}))
 
-# %% ../nbs/12_signs.ipynb #1a6a9dfc
-def _late(v): return sum(o := v[-max(1, len(v)//4):]) / len(o)
+# %% ../nbs/12_signs.ipynb #ga12derv
+def _mean(v): return sum(v) / len(v)
+def _late(v): return _mean(v[-max(1, len(v)//4):])
 def _swing(v):
     "Mean change from epoch to epoch in the second half"
     v = v[len(v)//2:]
     return sum(abs(a - b) for a, b in zip(v, v[1:])) / max(1, len(v) - 1)
+
+def _trends(h):
+    "The end of a training beside the best before"
+    found = [min(o) for o in zip(*(h[k] for k in ('fd', 'fd_ema') if k in h)) if o[0] == o[0]]
+    best = {f'{k} / best': _mean(h[k][-3:]) / min(1, max(h[k][:-3])) for k in ('contrast', 'diversity') if len(h.get(k, ())) > 3}
+    return best | ({'distance / best': min(found[-2:]) / min(found), 'improves': min(found) in found[-max(1, len(found)//4):]} if len(found) > 1 else {})
+
+def _derive(h, real=1., fake=0.):
+    "The signs that are judged: late means, trends, and verdicts on a scale from 0 (all fakes called fake) to 1 (called real)"
+    believed = [(o - fake) / (real - fake) for o in h['D(G(z))']]
+    signs = {o: _late(h[o]) for o in _signs if o in h} | {'fakes believed': _late(believed), 'swing of fakes believed': _swing(believed)}
+    return signs | {'longest gradient': max(signs['d_grad'], signs['g_grad'])} | _trends(h)
+
+# %% ../nbs/12_signs.ipynb #1a6a9dfc
+def _shown(signs, sign, op, limit): return sign in signs and (signs[sign] > limit if op == '>' else signs[sign] < limit)
+def _sentence(signs, name, rules, cures, facts):
+    why = ', '.join(f'{o} {signs[o]:.3g} ({op} {limit:g})' for o, op, limit in rules)
+    cures = ', '.join(k for k, needless in cures.items() if not facts.get(needless))
+    return f'{name}: {why}. Try {cures}'
 
 def diagnose(
     run, # a run folder, or a learner after its fit
@@ -118,8 +164,8 @@ def diagnose(
     h = read_history(run)
     if not h: return ['there is no whole epoch to judge by: look at the first losses, and wait']
     if not set(_signs) - {'contrast'} <= set(h): raise ValueError(f"'{run}' has no vital signs: train with the callback VitalSigns")
-    signs = {o: _late(h[o]) for o in _signs if o in h}
-    signs |= {'swing of D(G(z))': _swing(h['D(G(z))']), 'longest gradient': max(signs['d_grad'], signs['g_grad'])}
-    shown = lambda sign, limit: signs[sign] > limit[1] if limit[0] == '>' else signs[sign] < limit[1]
-    return [f"{name}: {', '.join(f'{o} {signs[o]:.3g} ({op} {limit:g})' for o, op, limit in rules)}. Try {cure}"
-            for name, rules, cure in _troubles if all(shown(o, limit) for o, *limit in rules)]
+    facts = run.facts | dict(updates=len(run.show_losses.losses)) if hasattr(run, 'recorder') else _card_facts(run, len(h['D(x)']))
+    signs, updates = _derive(h, *facts.get('labels', ())), facts.get('updates', float('inf'))
+    found = [_sentence(signs, name, rules, cures, facts) for name, after, rules, cures in _troubles
+             if updates >= after and all(_shown(signs, *o) for o in rules) and not ('too strong' in name and signs.get('improves'))]
+    return found or ([f'too early to judge the pictures: {updates} updates of each network, wait for {_early}'] if updates < _early else [])
