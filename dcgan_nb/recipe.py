@@ -7,13 +7,13 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/recipes.html.md"""
 # %% auto #0
 __all__ = ['RECIPES', 'Recipe', 'check_recipe', 'get_recipe', 'recipe_of', 'in_epochs', 'fit_length']
 
-# %% ../nbs/25_recipes.ipynb #9f2944f3
+# %% ../nbs/25_recipes.ipynb #d570ef28
 import difflib
-from dataclasses import MISSING, asdict, dataclass, field, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from math import ceil
 
-# %% ../nbs/25_recipes.ipynb #a4ed44e1
-def _field(default, help): return field(default=default, metadata=dict(help=help))
+# %% ../nbs/25_recipes.ipynb #e5982846
+def _field(default, help, **more): return field(default=default, metadata=dict(help=help) | more)
 
 @dataclass
 class Recipe:
@@ -22,7 +22,8 @@ class Recipe:
     dataset:str = _field(MISSING, 'digits, cifar10, cars or folder')
     size:int = _field(64, 'height and width of the pictures in pixels: one number, or (height, width)')
     channels:str = _field('auto', 'of your own pictures: 1 grey, 3 color, 4 color and alpha, or auto')
-    fit:str = _field('crop', 'how your own pictures get their size: crop (cut the middle out), pad (put black around) or squash')
+    fit:str = _field('crop', 'how your own pictures get their size: crop (cut the middle out), pad (put black around) or squash',
+                     choices=['crop', 'pad', 'squash'])
     upscale:bool = _field(False, 'enlarge your own pictures that are too small, instead of skipping them')
     epochs:int = _field(50, 'how often every picture is seen; 0 goes by updates')
     updates:int = _field(0, 'batches in all where epochs is 0, rounded up to whole epochs, 2,000 of them at most')
@@ -36,38 +37,45 @@ class Recipe:
     noise_end:float = _field(0., 'the same at the end, on a straight line between the two')
     augment:str = _field('', "random changes of all that D sees: some of 'flip shift cutout color'")
     augment_from:float = _field(0., 'the share of the run after which these changes begin')
-    decay_from:float = _field(1., 'the share of the run after which the learning rates fall, on a straight line, to nothing')
+    decay_from:float = _field(1., 'the share of the run after which the learning rates fall in a straight line to nothing')
     nz:int = _field(100, 'numbers in a latent')
     ngf:int = _field(64, "channels of G's last hidden layer; the others are 2, 4 and 8 times as wide")
     ndf:int = _field(64, "channels of D's first hidden layer; the others are 2, 4 and 8 times as wide")
     grid_every:float = _field(5, 'epochs between two grids of samples; below 1, a share of the run')
     ema:float = _field(0.999, "how much of the generator's averaged weights stays at a step; 0 keeps no average")
-    fd_every:float = _field(0, 'epochs between two measurements of the distance, which keep the best generator; below 1, a share of the run; 0 measures none')
-    stop_ratio:float = _field(0., 'stop when the distance is more than so many times the best, four measurements in a row; 0 goes on to the end')
+    fd_every:float = _field(0, 'epochs between two measurements of the distance, which keep the best generator; '
+                            'below 1, a share of the run; 0 measures none')
+    stop_ratio:float = _field(0., 'stop when the distance is more than so many times the best, four measurements in a row; '
+                              '0 goes on to the end')
     seed:int = _field(42, 'fixes first weights, order of pictures, latents and noise')
     sync_bn:bool = _field(False, "several GPUs share batch norm's statistics")
-    precision:str = _field('auto', 'what the networks compute in: fp32, bf16, fp16, or auto for what this machine does best')
+    precision:str = _field('auto', 'what the networks compute in: fp32, bf16, fp16, or auto for what this machine does best',
+                           choices=['auto', 'fp32', 'bf16', 'fp16'])
 
-# %% ../nbs/25_recipes.ipynb #9830d2f8
+# %% ../nbs/25_recipes.ipynb #69130138
 RECIPES = {o.name: o for o in (
-    Recipe('digits', 'digits', size=32, epochs=40, bs=32, lr=1e-3, noise_start=0.5, noise_end=0.3, ngf=24, ndf=16, ema=0.),
+    Recipe('digits', 'digits', size=32, epochs=40, bs=32, lr=1e-3, noise_start=0.5, noise_end=0.3, ngf=24, ndf=16,
+           ema=0.),
     Recipe('cifar10', 'cifar10', size=32, epochs=100, noise_start=0.1, grid_every=20, fd_every=5),
-    Recipe('cifar10_best', 'cifar10', size=32, epochs=50, bs=64, noise_start=0.1, noise_end=0.05, augment='flip shift', augment_from=0.4, decay_from=0.5,
-           grid_every=5, fd_every=5),
+    Recipe('cifar10_best', 'cifar10', size=32, epochs=50, bs=64, noise_start=0.1, noise_end=0.05,
+           augment='flip shift', augment_from=0.4, decay_from=0.5, grid_every=5, fd_every=5),
     Recipe('cars', 'cars', size=64, epochs=200, beta2=0.99, real_label=0.95, fake_label=0.5, fd_every=10),
-    Recipe('cars_best', 'cars', size=64, epochs=60, bs=32, beta2=0.99, real_label=0.95, fake_label=0.5, augment='flip shift cutout color', fd_every=10),
+    Recipe('cars_best', 'cars', size=64, epochs=60, bs=32, beta2=0.99, real_label=0.95, fake_label=0.5,
+           augment='flip shift cutout color', fd_every=10),
     Recipe('folder', 'folder', size=64, epochs=0, updates=15_000, bs=32, beta2=0.99, real_label=0.95, fake_label=0.5,
            augment='flip shift cutout color', grid_every=0.05, fd_every=0.05, stop_ratio=3.))}
 
-# %% ../nbs/25_recipes.ipynb #d2981fdd
+# %% ../nbs/25_recipes.ipynb #21831455
+_ways = {'flip', 'shift', 'cutout', 'color'}
 _limits = {
     'it must be greater than 0': (('lr', 'ngf', 'ndf', 'nz', 'grid_every'), lambda v: v > 0),
-    'it cannot be negative': (('epochs', 'updates', 'noise_start', 'noise_end', 'fd_every', 'stop_ratio'), lambda v: v >= 0),
+    'it cannot be negative': (('epochs', 'updates', 'noise_start', 'noise_end', 'fd_every', 'stop_ratio'),
+                              lambda v: v >= 0),
     'batch norm needs batches of at least 2': (('bs',), lambda v: v >= 2),
     'it is a share of the run, from 0 to 1': (('augment_from', 'decay_from'), lambda v: 0 <= v <= 1),
     'it is a number from 0 to 1': (('real_label', 'fake_label'), lambda v: 0 <= v <= 1),
     'it must be at least 0 and below 1': (('beta1', 'beta2', 'ema'), lambda v: 0 <= v < 1),
-    'choose from flip shift cutout color': (('augment',), lambda v: set(v.split()) <= {'flip', 'shift', 'cutout', 'color'}),
+    'choose from flip shift cutout color': (('augment',), lambda v: set(v.split()) <= _ways),
     'choose from auto, 1, 3, 4': (('channels',), lambda v: str(v) in ('auto', '1', '3', '4')),
     'choose from crop, pad, squash': (('fit',), lambda v: v in ('crop', 'pad', 'squash')),
     'choose from auto, fp32, bf16, fp16': (('precision',), lambda v: v in ('auto', 'fp32', 'bf16', 'fp16'))}
@@ -79,8 +87,10 @@ def check_recipe(
     for why, (names, fine) in _limits.items():
         for o in names:
             if not fine(v := getattr(r, o)): raise ValueError(f'{o}={v}: {why}')
-    if not r.epochs and not r.updates: raise ValueError('epochs=0 and updates=0: say how long to train with one of them')
+    if not r.epochs and not r.updates: raise ValueError('epochs=0 and updates=0: say with one of them how long to train')
     return r
+
+_fields = [o.name for o in fields(Recipe)]
 
 def _named(name, names):
     "A name that is not there, with the nearest one that is"
@@ -95,20 +105,22 @@ def get_recipe(
     if not isinstance(name, Recipe) and name not in RECIPES:
         raise ValueError(f'there is no recipe {_named(name, RECIPES)}')
     changes = {k: v for k, v in changes.items() if v is not None}
-    if (unknown := set(changes) - set(Recipe.__dataclass_fields__)): raise ValueError(f"a recipe has no {_named(unknown.pop(), Recipe.__dataclass_fields__)}")
-    if changes.get('updates') and 'epochs' not in changes: changes['epochs'] = 0
-    if 'epochs' in changes and not changes['epochs'] > 0 and not changes.get('updates'): raise ValueError(f"epochs={changes['epochs']}: it must be greater than 0")
+    for o in set(changes) - set(_fields): raise ValueError(f'a recipe has no {_named(o, _fields)}')
+    if changes.get('updates'): changes = dict(epochs=0) | changes
+    elif changes.get('epochs', 1) <= 0: raise ValueError(f"epochs={changes['epochs']}: it must be greater than 0")
     return check_recipe(replace(name if isinstance(name, Recipe) else RECIPES[name], **changes))
 
-# %% ../nbs/25_recipes.ipynb #11718263
+# %% ../nbs/25_recipes.ipynb #735756e8
+_ways = {'flip', 'shift', 'cutout', 'color'}
 _limits = {
     'it must be greater than 0': (('lr', 'ngf', 'ndf', 'nz', 'grid_every'), lambda v: v > 0),
-    'it cannot be negative': (('epochs', 'updates', 'noise_start', 'noise_end', 'fd_every', 'stop_ratio'), lambda v: v >= 0),
+    'it cannot be negative': (('epochs', 'updates', 'noise_start', 'noise_end', 'fd_every', 'stop_ratio'),
+                              lambda v: v >= 0),
     'batch norm needs batches of at least 2': (('bs',), lambda v: v >= 2),
     'it is a share of the run, from 0 to 1': (('augment_from', 'decay_from'), lambda v: 0 <= v <= 1),
     'it is a number from 0 to 1': (('real_label', 'fake_label'), lambda v: 0 <= v <= 1),
     'it must be at least 0 and below 1': (('beta1', 'beta2', 'ema'), lambda v: 0 <= v < 1),
-    'choose from flip shift cutout color': (('augment',), lambda v: set(v.split()) <= {'flip', 'shift', 'cutout', 'color'}),
+    'choose from flip shift cutout color': (('augment',), lambda v: set(v.split()) <= _ways),
     'choose from auto, 1, 3, 4': (('channels',), lambda v: str(v) in ('auto', '1', '3', '4')),
     'choose from crop, pad, squash': (('fit',), lambda v: v in ('crop', 'pad', 'squash')),
     'choose from auto, fp32, bf16, fp16': (('precision',), lambda v: v in ('auto', 'fp32', 'bf16', 'fp16'))}
@@ -120,8 +132,10 @@ def check_recipe(
     for why, (names, fine) in _limits.items():
         for o in names:
             if not fine(v := getattr(r, o)): raise ValueError(f'{o}={v}: {why}')
-    if not r.epochs and not r.updates: raise ValueError('epochs=0 and updates=0: say how long to train with one of them')
+    if not r.epochs and not r.updates: raise ValueError('epochs=0 and updates=0: say with one of them how long to train')
     return r
+
+_fields = [o.name for o in fields(Recipe)]
 
 def _named(name, names):
     "A name that is not there, with the nearest one that is"
@@ -136,20 +150,21 @@ def get_recipe(
     if not isinstance(name, Recipe) and name not in RECIPES:
         raise ValueError(f'there is no recipe {_named(name, RECIPES)}')
     changes = {k: v for k, v in changes.items() if v is not None}
-    if (unknown := set(changes) - set(Recipe.__dataclass_fields__)): raise ValueError(f"a recipe has no {_named(unknown.pop(), Recipe.__dataclass_fields__)}")
-    if changes.get('updates') and 'epochs' not in changes: changes['epochs'] = 0
-    if 'epochs' in changes and not changes['epochs'] > 0 and not changes.get('updates'): raise ValueError(f"epochs={changes['epochs']}: it must be greater than 0")
+    for o in set(changes) - set(_fields): raise ValueError(f'a recipe has no {_named(o, _fields)}')
+    if changes.get('updates'): changes = dict(epochs=0) | changes
+    elif changes.get('epochs', 1) <= 0: raise ValueError(f"epochs={changes['epochs']}: it must be greater than 0")
     return check_recipe(replace(name if isinstance(name, Recipe) else RECIPES[name], **changes))
 
-# %% ../nbs/25_recipes.ipynb #02e92cf6
+# %% ../nbs/25_recipes.ipynb #c1742b66
 def recipe_of(
     card:dict, # a run's card
 ): # its `Recipe`
     "What a run was trained by; cards of earlier versions are understood"
-    s = {dict(fid_every='fd_every').get(k, k): tuple(v) if isinstance(v, list) else v for k, v in card['settings'].items()}
-    if (unknown := set(s) - set(Recipe.__dataclass_fields__)):
-        raise ValueError(f"the run was made by another version of dcgan_nb ({card['versions']['dcgan_nb']}): its settings {', '.join(sorted(unknown))} are not known here")
-    return Recipe(**s)
+    settings = {dict(fid_every='fd_every').get(k, k): v for k, v in card['settings'].items()}
+    if (unknown := set(settings) - set(_fields)):
+        raise ValueError(f"the run was made by another version of dcgan_nb ({card['versions']['dcgan_nb']}): "
+                         f"its settings {', '.join(sorted(unknown))} are not known here")
+    return Recipe(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
 
 def in_epochs(
     every:float, # epochs, or below 1 a share of the run
@@ -165,15 +180,16 @@ def fit_length(
     "Turn updates into epochs"
     return r if r.epochs else replace(r, epochs=min(2000, ceil(r.updates / max(1, n // r.bs))))
 
-# %% ../nbs/25_recipes.ipynb #e0b29650
+# %% ../nbs/25_recipes.ipynb #f94b33ce
 def recipe_of(
     card:dict, # a run's card
 ): # its `Recipe`
     "What a run was trained by; cards of earlier versions are understood"
-    s = {dict(fid_every='fd_every').get(k, k): tuple(v) if isinstance(v, list) else v for k, v in card['settings'].items()}
-    if (unknown := set(s) - set(Recipe.__dataclass_fields__)):
-        raise ValueError(f"the run was made by another version of dcgan_nb ({card['versions']['dcgan_nb']}): its settings {', '.join(sorted(unknown))} are not known here")
-    return Recipe(**s)
+    settings = {dict(fid_every='fd_every').get(k, k): v for k, v in card['settings'].items()}
+    if (unknown := set(settings) - set(_fields)):
+        raise ValueError(f"the run was made by another version of dcgan_nb ({card['versions']['dcgan_nb']}): "
+                         f"its settings {', '.join(sorted(unknown))} are not known here")
+    return Recipe(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
 
 def in_epochs(
     every:float, # epochs, or below 1 a share of the run

@@ -7,7 +7,7 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/train.html.md"""
 # %% auto #0
 __all__ = ['TimeLeft', 'together', 'train', 'evaluate_run']
 
-# %% ../nbs/26_train.ipynb #d23bca28
+# %% ../nbs/26_train.ipynb #27a7d719
 from .core import *
 import json, time, torch
 from accelerate import PartialState
@@ -30,10 +30,10 @@ from .follow import EMA, BestGenerator
 from .folders import cars_dls, cifar10_dls, folder_dls, read_images
 from .devices import shard
 from .checkpoint import History, fingerprint, save_interval
-from .run import Run, load_generator
+from .run import Run
 from .recipe import RECIPES, Recipe, fit_length, get_recipe, in_epochs, recipe_of
 
-# %% ../nbs/26_train.ipynb #ad3123ac
+# %% ../nbs/26_train.ipynb #e7e8b4b5
 @patch
 def dls(self:Recipe,
     data=None, # pictures to use instead of the recipe's dataset: a folder, or whatever else `read_images` takes
@@ -43,11 +43,17 @@ def dls(self:Recipe,
     size_plan(self.size)      # before thousands of files are read
     channels = self.channels if self.channels == 'auto' else int(self.channels)
     if data is not None: return folder_dls(data, self.size, self.bs, channels, self.fit, self.upscale, device=device)
-    if self.dataset == 'folder': raise ValueError(f"the recipe '{self.name}' needs your pictures: give their folder with --data DIR")
+    if self.dataset == 'folder':
+        raise ValueError(f"the recipe '{self.name}' needs your pictures: give their folder with --data DIR")
     return dict(digits=digits_dls, cifar10=cifar10_dls, cars=cars_dls)[self.dataset](self.size, self.bs, device)
 
-# %% ../nbs/26_train.ipynb #e3c8d3a5
-def _falling(r): return ParamScheduler(dict(lr=combine_scheds([r.decay_from, 1 - r.decay_from], [SchedNo(r.lr, r.lr), SchedLin(r.lr, 0)])))
+# %% ../nbs/26_train.ipynb #0298a01a
+def _falling(r):
+    "The learning rate stays, and then falls to nothing"
+    parts = [r.decay_from, 1 - r.decay_from], [SchedNo(r.lr, r.lr), SchedLin(r.lr, 0)]
+    return ParamScheduler(dict(lr=combine_scheds(*parts)))
+
+def _following(r): return BestGenerator(every=in_epochs(r.fd_every, r.epochs), n=10_000, ratio=r.stop_ratio or inf, patience=4)
 
 @patch
 def cbs(self:Recipe):
@@ -57,7 +63,7 @@ def cbs(self:Recipe):
     if self.decay_from < 1: out.append(_falling(self))
     if self.noise_start or self.noise_end: out.append(InstanceNoise(self.noise_start, self.noise_end))
     if self.ema: out.append(EMA(self.ema))
-    if self.fd_every: out.append(BestGenerator(every=in_epochs(self.fd_every, self.epochs), n=10_000, ratio=self.stop_ratio or inf, patience=4))
+    if self.fd_every: out.append(_following(self))
     return out
 
 @patch
@@ -67,10 +73,10 @@ def learner(self:Recipe,
 ): # a `DCGANLearner`
     "The learner of the recipe"
     r = fit_length(self, len(dls.train.dataset))
-    return dcgan_learner(dls, nz=r.nz, ngf=r.ngf, ndf=r.ndf, lr=r.lr, betas=(r.beta1, r.beta2), real_label=r.real_label, fake_label=r.fake_label,
-                         seed=r.seed, precision=r.precision, cbs=r.cbs(), path=path)
+    return dcgan_learner(dls, nz=r.nz, ngf=r.ngf, ndf=r.ndf, lr=r.lr, betas=(r.beta1, r.beta2), real_label=r.real_label,
+                         fake_label=r.fake_label, seed=r.seed, precision=r.precision, cbs=r.cbs(), path=path)
 
-# %% ../nbs/26_train.ipynb #219f5d13
+# %% ../nbs/26_train.ipynb #d4d869e4
 def _clock(s): return f'{s:.0f} seconds' if s < 100 else f'{s/60:.0f} minutes' if s < 6000 else f'{s/3600:.1f} hours'
 
 class TimeLeft(GANCallback):
@@ -85,15 +91,18 @@ class TimeLeft(GANCallback):
     def after_batch(self):
         self.done += 1
         if self.done == self.skip: self.began = self.now()
-        if self.done == self.skip + self.n:
-            left = self.n_epoch * self.n_iter - (self.epoch * self.n_iter + self.iter + 1)
-            if (s := (self.now() - self.began) / self.n * left) > 10: print(f'about {_clock(s)} to go: {left:,} batches, {self.n_epoch - self.epoch} epochs')
+        if self.done == self.skip + self.n: self.tell((self.now() - self.began) / self.n)
+
+    def tell(self, seconds):
+        left = (self.n_epoch - self.epoch) * self.n_iter - self.iter - 1
+        if seconds * left < 10: return
+        print(f'about {_clock(seconds * left)} to go: {left:,} batches, {self.n_epoch - self.epoch} epochs', flush=True)
 
     def now(self):
         if self.dls.device.type == 'cuda': torch.cuda.synchronize()
         return time.perf_counter()
 
-# %% ../nbs/26_train.ipynb #db2fa931
+# %% ../nbs/26_train.ipynb #02869d39
 @contextmanager
 def together(
     device=None, # where to train; by default the best device there is
@@ -104,9 +113,8 @@ def together(
     yield team.device
     team.destroy_process_group()
 
-def _world(): return max(1, num_distrib())
-def _one_first(): return PartialState().main_process_first() if num_distrib() > 1 else nullcontext()      # one downloads
-def _agree(choice): return broadcast_object_list([choice])[0] if num_distrib() > 1 else choice            # the first process's choice
+def _one_first(): return PartialState().main_process_first() if num_distrib() > 1 else nullcontext()    # one downloads
+def _agree(choice): return broadcast_object_list([choice])[0] if num_distrib() > 1 else choice          # the first one's
 def _parallel(r, learn):
     if num_distrib() < 2: return nullcontext()
     return learn.distrib_ctx(sync_bn=r.sync_bn, cpu=learn.dls.device.type == 'cpu')
@@ -117,7 +125,7 @@ def _check_share(r, dls):
     if r.sync_bn and dls.device.type != 'cuda': raise ValueError('sync_bn: batch norm is shared between GPUs only')
     shard(dls.train, rank_distrib(), num_distrib())
 
-# %% ../nbs/26_train.ipynb #9e96df94
+# %% ../nbs/26_train.ipynb #967d086b
 def _plain(r): return json.loads(json.dumps(asdict(r)))
 @patch(as_prop=True)
 def decided(self:Recipe):
@@ -127,15 +135,16 @@ def decided(self:Recipe):
 def _asked(run, recipe, changes):
     "The recipe of a run that goes on, after a look at what is asked for now"
     card, was = run.card, recipe_of(run.card)
-    asked = {k: v for k, v in changes.items() if v is not None and k != 'epochs'} | (dict(name=recipe) if recipe else {})
-    for k, v in asked.items():
-        have = getattr(was, k)
-        if have != v and v != 'auto': raise ValueError(f"the run in '{run.path}' has {k}={have}, {v} was asked for: resume it with its own settings, or start a new run with --out")
-    epochs = changes.get('epochs') or was.epochs
-    if run.state == 'finished' and epochs <= card['epochs']: raise ValueError(f"the run in '{run.path}' is finished, after {card['epochs']} epochs: ask for more with --epochs")
-    return replace(was, epochs=epochs)
+    now = replace(get_recipe(was, **changes), name=getattr(recipe, 'name', recipe or was.name))
+    for k, v in asdict(now).items():
+        if k == 'epochs' or v in ('auto', have := getattr(was, k)): continue
+        raise ValueError(f"the run in '{run.path}' has {k}={have}, {v} was asked for: resume it with its own settings, "
+                         'or start a new run with --out')
+    if run.state == 'finished' and now.epochs <= card['epochs']:
+        raise ValueError(f"the run in '{run.path}' is finished, after {card['epochs']} epochs: ask for more with --epochs")
+    return replace(was, epochs=now.epochs or was.epochs)
 
-# %% ../nbs/26_train.ipynb #6af4a626
+# %% ../nbs/26_train.ipynb #76e177d9
 def train(
     recipe:str|None=None, # one of `RECIPES`, by default digits; a run that is resumed knows its recipe
     data=None, # pictures to use instead of the recipe's dataset: a folder, or whatever else `read_images` takes
@@ -151,27 +160,27 @@ def train(
     save_interval(save_every)
     run = Run.claim(out or Path('runs')/getattr(recipe, 'name', recipe or 'digits'), overwrite, resume)
     r = _asked(run, recipe, changes) if run.going_on else get_recipe(recipe or 'digits', **changes)
-    if run.going_on: data, device = run.data_folder if data is None else data, device or run.card['hardware'].get('asked')
+    if run.going_on: data, device = run.data_folder if data is None else data, device or run.asked_device
     with together(device) as place:
         with _one_first(): dls = r.dls(data, place)
         _check_share(r, dls)
         r = replace(fit_length(r, len(dls.train.dataset)), precision=_agree(pick_precision(dls.device, r.precision)))
         learn = r.learner(dls, run.path).add_cbs(cbs)
-        keep = learn.prepare(run.checkpoint(), r.epochs, save_every, [SampleGrid(in_epochs(r.grid_every, r.epochs)), History(), TimeLeft()], r.decided)
+        watch = [SampleGrid(in_epochs(r.grid_every, r.epochs)), History(), TimeLeft()]
+        keep = learn.prepare(run.checkpoint(), r.epochs, save_every, watch, r.decided)
         with run.recording(r, learn, data, device), _parallel(r, learn):
             learn.go_on(keep)
             run.finish(learn)
     return learn
 
-# %% ../nbs/26_train.ipynb #5a7e57ed
+# %% ../nbs/26_train.ipynb #95ff32ad
+_features = dict(cifar10=cifar10_features, inception=inception_features)
+
 def _test_pictures(ds):
     "The test pictures that lie beside the training ones, as those of CIFAR-10 do, or None"
-    path = Path(ds.path) if ds.path else Path('.')
-    beside = path.with_name(path.name.replace('train', 'test')) if 'train' in path.name else None
-    return read_images(beside, tuple(ds.x.shape[-2:]), ds.x.shape[1], name=ds.name) if beside and beside.is_dir() else None
-
-# %% ../nbs/26_train.ipynb #c338924e
-_features = dict(cifar10=cifar10_features, inception=inception_features)
+    path, (_, channels, *size) = Path(ds.path), ds.x.shape
+    if 'train' not in path.name or not (beside := path.with_name(path.name.replace('train', 'test'))).is_dir(): return None
+    return read_images(beside, tuple(size), channels, name=ds.name)
 
 def evaluate_run(
     run, # a run folder
@@ -187,11 +196,14 @@ def evaluate_run(
     generator, want = run.generator(which), run.card['data']['fingerprint']
     dls = replace(recipe_of(run.card), bs=2).dls(run.data_folder if data is None else data, device)
     have = fingerprint(dls.train.dataset)
-    if have != want: raise ValueError(f"these are not the pictures of the run '{run.path}' (fingerprint {have}, not {want}): give theirs with --data")
+    if have != want:
+        raise ValueError(f"these are not the pictures of the run '{run.path}' (fingerprint {have}, not {want}): "
+                         'give theirs with --data')
     net = _features[features]()
     ds, net = dls.train.dataset, net.to(dls.device) if hasattr(net, 'to') else net
     test = _test_pictures(ds)      # else training pictures, with other latents than those that chose the generator
-    result = evaluate(generator.to(dls.device), test or ds, n, net, 'test' if test else 'train', floor=ds if test else True)
+    split, floor = ('test', ds) if test else ('train', True)
+    result = evaluate(generator.to(dls.device), test or ds, n, net, split, floor=floor)
     result['protocol'] = dict(generator=which, origin=generator.origin, data=want) | result['protocol']
     result.save(run.path)
     return result

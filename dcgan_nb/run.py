@@ -6,11 +6,12 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/run.html.md"""
 
 # %% auto #0
 __all__ = ['run_files', 'shipped', 'hardware', 'versions', 'write_card', 'read_card', 'check_free', 'Run', 'load_generator',
-           'run_facts', 'show_grids', 'list_runs']
+           'run_facts', 'show_grids']
 
-# %% ../nbs/24_run.ipynb #77a51b83
+# %% ../nbs/24_run.ipynb #f2b2ea45
 from .core import *
-import csv, io, json, matplotlib.pyplot as plt, os, pandas as pd, platform, psutil, shlex, shutil, socket, subprocess, sys, time, torch
+import csv, io, json, os, platform, psutil, shlex, shutil, socket, subprocess, sys, time
+import matplotlib.pyplot as plt, pandas as pd, torch
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from fastai.torch_core import distrib_barrier, num_distrib, rank_distrib
@@ -31,7 +32,7 @@ from .metrics import refresh_bn
 from .folders import printable
 from .checkpoint import fingerprint, load_checkpoint
 
-# %% ../nbs/24_run.ipynb #2918568f
+# %% ../nbs/24_run.ipynb #149d4222
 @patch
 def save_pretrained(self:Generator|Discriminator,
     folder, # where to write config.json and model.safetensors; made when missing
@@ -39,11 +40,12 @@ def save_pretrained(self:Generator|Discriminator,
     "Save the constructor's arguments and the weights"
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder/'model.safetensors', save({k: v.cpu().contiguous() for k, v in self.state_dict().items()}, dict(format='pt')))
+    weights = {k: v.cpu().contiguous() for k, v in self.state_dict().items()}
+    write_whole(folder/'model.safetensors', save(weights, dict(format='pt')))
     write_whole(folder/'config.json', (json.dumps(self.config, indent=2) + '\n').encode())
     return folder
 
-# %% ../nbs/24_run.ipynb #7bfcc56c
+# %% ../nbs/24_run.ipynb #a9c8da6a
 def shipped(): # name → folder
     "The trained generators that come with the package"
     return {o.name: o for o in sorted((Path(str(files('dcgan_nb')))/'pretrained').iterdir())}
@@ -52,7 +54,8 @@ def _check_weights(cls, config, file):
     "Compare a file's names and shapes with the network's, which takes no memory on torch's meta device"
     with torch.device('meta'): want = {k: list(v.shape) for k, v in cls(**config).state_dict().items()}
     with safe_open(file, 'pt') as f: have = {k: f.get_slice(k).get_shape() for k in f.keys()}
-    wrong = [f'{k} is {have.get(k, "missing")}, not {want.get(k, "wanted")}' for k in {**want, **have} if want.get(k) != have.get(k)]
+    wrong = [f'{k} is {have.get(k, "missing")}, not {want.get(k, "wanted")}'
+             for k in {**want, **have} if want.get(k) != have.get(k)]
     if wrong: raise ValueError('weights do not fit the configuration: ' + '; '.join(wrong[:2]))
 
 def _load(cls, where, **hub):
@@ -71,39 +74,41 @@ def from_pretrained(cls:Generator|Discriminator,
 ): # the network, in evaluation mode
     "Load a saved network, strictly"
     folder = Path(name).expanduser()
-    where = folder if (folder/'config.json').exists() else shipped().get(str(name), folder if folder.is_dir() else str(name))
-    try: return _load(cls, where, **hub)
+    there, other = (folder/'config.json').exists(), folder if folder.is_dir() else str(name)
+    try: return _load(cls, folder if there else shipped().get(str(name), other), **hub)
     except Exception as e:
         raise ValueError(f"'{name}' is neither a folder nor a Hub name from which a {cls.__name__} can be loaded "
                          f"({type(e).__name__}: {' '.join(str(e).split())[:200]})") from e
 
-# %% ../nbs/24_run.ipynb #4f1cfc2c
+# %% ../nbs/24_run.ipynb #aeca216f
 def hardware(
     device, # the torch device that trained
 ): # dict
     "The machine, as far as it matters for speed and for repeating a run"
     device = torch.device(device)
     gpu = torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type
-    return dict(device=gpu, cpu=_cpu_name(), cores=os.cpu_count(), threads=torch.get_num_threads(), system=platform.platform())
+    return dict(device=gpu, cpu=_cpu_name(), cores=os.cpu_count(), threads=torch.get_num_threads(),
+                system=platform.platform())
 
 def _cpu_name():
     "The processor's name where the system tells it"
     try: return next(l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name'))
     except (OSError, StopIteration): return platform.processor() or platform.machine()
 
-# %% ../nbs/24_run.ipynb #d2e61275
+# %% ../nbs/24_run.ipynb #4df2dbb9
 def versions(): # dict
     "Versions of the software that decides a run's numbers"
-    return dict(python=platform.python_version()) | {o: version(o) for o in ('dcgan_nb', 'torch', 'torchvision', 'fastai')}
+    packages = 'dcgan_nb', 'torch', 'torchvision', 'fastai'
+    return dict(python=platform.python_version()) | {o: version(o) for o in packages}
 
-# %% ../nbs/24_run.ipynb #672e6997
+# %% ../nbs/24_run.ipynb #0c6f71b0
 def write_card(
     run, # the run folder
     **card # what to record
 ): # the card, as a dict
     "Write `card.json` in one piece"
-    text = json.dumps(card, indent=2, ensure_ascii=False) + '\n'
-    write_whole(Path(run)/'card.json', text.encode(errors='backslashreplace'))      # bytes of a file's name that are no text
+    text = json.dumps(card, indent=2, ensure_ascii=False) + '\n'      # a file's name may hold bytes that are no text
+    write_whole(Path(run)/'card.json', text.encode(errors='backslashreplace'))
     return card
 
 def read_card(
@@ -115,9 +120,10 @@ def read_card(
     try: return json.loads(file.read_text(encoding='utf-8'))
     except ValueError as e: raise ValueError(f"'{file}' is damaged ({e}): it cannot be read") from e
 
-# %% ../nbs/24_run.ipynb #e2b578fd
-run_files = {'card.json', 'card.json.tmp', 'data.png', 'history.csv', 'history.csv.tmp', 'losses.png', 'DC-GAN.gif', 'skipped.csv', 'samples',
-             'generator', 'generator_ema', 'discriminator', 'best', 'metrics.json', 'metrics.json.tmp', 'checkpoints', 'models'}
+# %% ../nbs/24_run.ipynb #f0ecdfc6
+_whole = 'card.json', 'history.csv', 'metrics.json', 'skipped.csv'
+run_files = {*_whole, *(f'{o}.tmp' for o in _whole), 'data.png', 'losses.png', 'DC-GAN.gif', 'samples', 'generator',
+             'generator_ema', 'discriminator', 'best', 'checkpoints', 'models'}
 
 def check_free(
     out, # the folder that a run wants
@@ -128,9 +134,11 @@ def check_free(
     if out.exists() and not out.is_dir(): raise FileExistsError(f"'{out}' is a file: give a folder with --out")
     names = {o.name for o in out.iterdir()} if out.exists() else set()
     if names and not overwrite:
-        raise FileExistsError(f"'{out}' exists and {_holds(out)}: choose another folder with --out, or replace it with --overwrite")
-    if names - run_files: raise FileExistsError(f"'{out}' holds files that no run makes ({', '.join(sorted(names - run_files)[:3])}), "
-                                                'so it is not overwritten: choose another folder with --out')
+        raise FileExistsError(f"'{out}' exists and {_holds(out)}: choose another folder with --out, "
+                              'or replace it with --overwrite')
+    if (others := sorted(names - run_files)):
+        raise FileExistsError(f"'{out}' holds files that no run makes ({', '.join(others[:3])}), "
+                              'so it is not overwritten: choose another folder with --out')
     return out
 
 def _holds(out):
@@ -138,7 +146,7 @@ def _holds(out):
     card = read_card(out)
     return f"holds a {card.get('state', '')} run of the recipe '{card.get('recipe', '?')}'"
 
-# %% ../nbs/24_run.ipynb #adccd507
+# %% ../nbs/24_run.ipynb #548476eb
 class Run:
     "What is kept of a training, in one folder"
     def __init__(self,
@@ -149,7 +157,9 @@ class Run:
     @property
     def card(self): return read_card(self.path)
     @property
-    def history(self): return {dict(fid='fd', fid_ema='fd_ema').get(k, k): v for k, v in read_history(self.path).items()}
+    def history(self):
+        "Column → numbers, one an epoch"
+        return {dict(fid='fd', fid_ema='fd_ema').get(k, k): v for k, v in read_history(self.path).items()}
     @property
     def grids(self): return sorted((self.path/'samples').glob('epoch_*.png'))
 
@@ -158,13 +168,14 @@ class Run:
         "Every run in a folder, by name"
         return [cls(o.parent) for o in sorted(Path(folder).expanduser().glob('*/card.json'))]
 
-# %% ../nbs/24_run.ipynb #7696c880
+# %% ../nbs/24_run.ipynb #a8e40a69
 def _alive(card):
     "Whether the process that trains is there; on another machine it is taken to be"
     if card.get('host') != socket.gethostname(): return True
     if not psutil.pid_exists(card['pid']): return False
-    with suppress(psutil.Error): return abs(psutil.Process(card['pid']).create_time() - card.get('started', 0)) < 5 or 'started' not in card
-    return True
+    began = None
+    with suppress(psutil.Error): began = psutil.Process(card['pid']).create_time()
+    return began is None or abs(began - card.get('started', began)) < 5
 
 def _readable(run):
     "The card, where it can be read"
@@ -185,10 +196,10 @@ def summary(self:Run):
     if metas and self.state != 'finished':
         last |= json.loads(metas[-1].read_text())
         last['epochs'] = last['epoch']
-    return dict(run=str(self.path), recipe=card.get('recipe', '?'), state=self.state, epochs=last['epochs'], of=card.get('settings', {}).get('epochs'),
-                **{o: last.get(o) for o in ('d_loss', 'g_loss', 'seconds', 'best')})
+    return dict(run=str(self.path), recipe=card.get('recipe', '?'), state=self.state, epochs=last['epochs'],
+                of=card.get('settings', {}).get('epochs'), **{o: last.get(o) for o in ('d_loss', 'g_loss', 'seconds', 'best')})
 
-# %% ../nbs/24_run.ipynb #ab2ea64f
+# %% ../nbs/24_run.ipynb #4e2fd2fe
 @patch(cls_method=True)
 def claim(cls:Run,
     out, # the folder
@@ -217,29 +228,35 @@ def data_folder(self:Run):
     data = self.card['data']
     return data['path'] or None if data.get('given') else None
 
+@patch(as_prop=True)
+def asked_device(self:Run):
+    "The device that was asked for, or None"
+    return self.card['hardware'].get('asked')
+
 @patch
 def checkpoint(self:Run): # a `training_state`, or None
     "Where to go on, if this run is to go on"
     return load_checkpoint(self.path) if self.going_on else None
 
-# %% ../nbs/24_run.ipynb #d68274a0
+# %% ../nbs/24_run.ipynb #1b2dbdff
 def _determinism(device):
-    if device.type != 'cpu': return dict(bit_for_bit=False, provided='not claimed on a GPU: its kernels may add in another order each time')
-    return dict(bit_for_bit=True, provided='the same machine, thread count, precision and versions')
+    cpu = device.type == 'cpu'
+    return dict(seeded='first weights, order of the images, latents, noise', bit_for_bit=cpu,
+                provided='the same machine, thread count, precision and versions' if cpu else
+                         'not claimed on a GPU: its kernels may add in another order each time')
 
 def _data_facts(ds, digits, given):
-    return dict(name=ds.name, path=ds.path, given=given is not None, images=len(ds), fingerprint=digits, skipped=len(ds.skipped),
-                copies=ds.copies, notes={k: len(v) for k, v in ds.notes.items()})
+    return dict(name=ds.name, path=ds.path, given=given is not None, images=len(ds), fingerprint=digits,
+                skipped=len(ds.skipped), copies=ds.copies, notes={k: len(v) for k, v in ds.notes.items()})
 
 def _card_facts(recipe, learn, data, device):
     "What the card says of a training, whatever becomes of it"
     dls, me = learn.dls, psutil.Process()
     digits = getattr(learn, 'fingerprint', None) or fingerprint(dls.train.dataset)
-    return dict(recipe=recipe.name, date=time.strftime('%Y-%m-%d'), world_size=max(1, num_distrib()), settings=json.loads(json.dumps(asdict(recipe))),
-                data=_data_facts(dls.train.dataset, digits, data),
-                determinism=dict(seeded='first weights, order of the images, latents, noise') | _determinism(dls.device),
-                hardware=hardware(dls.device) | dict(asked=str(device) if device else None), versions=versions(),
-                pid=me.pid, host=socket.gethostname(), started=round(me.create_time(), 2))
+    return dict(recipe=recipe.name, date=time.strftime('%Y-%m-%d'), world_size=max(1, num_distrib()),
+                settings=json.loads(json.dumps(asdict(recipe))), data=_data_facts(dls.train.dataset, digits, data),
+                determinism=_determinism(dls.device), hardware=hardware(dls.device) | dict(asked=str(device) if device else None),
+                versions=versions(), pid=me.pid, host=socket.gethostname(), started=round(me.create_time(), 2))
 
 @patch
 def note(self:Run, **more): # the card
@@ -267,12 +284,12 @@ def clear(self:Run, ds):
         else: o.unlink(missing_ok=True)
     self.path.mkdir(parents=True, exist_ok=True)
     data_grid(ds).save(self.path/'data.png')
-    passed = [('file', 'why'), *ds.skipped.items(), *((name, what) for what, names in ds.notes.items() for name in names)]
+    passed = [*ds.skipped.items(), *((name, what) for what, names in ds.notes.items() for name in names)]
     lines = io.StringIO()
-    csv.writer(lines, lineterminator='\n').writerows([printable(o) for o in row] for row in passed)
-    if passed[1:]: write_whole(self.path/'skipped.csv', lines.getvalue().encode())
+    csv.writer(lines, lineterminator='\n').writerows([('file', 'why'), *([printable(o) for o in row] for row in passed)])
+    if passed: write_whole(self.path/'skipped.csv', lines.getvalue().encode())
 
-# %% ../nbs/24_run.ipynb #46ce17e7
+# %% ../nbs/24_run.ipynb #385cbc54
 @patch
 @contextmanager
 def recording(self:Run,
@@ -292,13 +309,15 @@ def recording(self:Run,
 @patch
 def broke_off(self:Run, e):
     "Say in the card why a training ended early, and on the terminal how to go on"
-    with suppress(OSError): self.note(state='interrupted' if isinstance(e, KeyboardInterrupt) else f'failed: {_reason(e)}')      # the disk may be full
-    if any(self.path.glob('checkpoints/*.json')) and not isinstance(e, FloatingPointError):
-        print(f"\nstopped: go on with {self.command('dcgan_train')}\nlook at it with {self.command('dcgan_sample')}", file=sys.stderr)
+    state = 'interrupted' if isinstance(e, KeyboardInterrupt) else f'failed: {_reason(e)}'
+    with suppress(OSError): self.note(state=state)      # the disk may be full
+    if isinstance(e, FloatingPointError) or not any(self.path.glob('checkpoints/*.json')): return
+    print(f"\nstopped: go on with {self.command('dcgan_train')}", file=sys.stderr)
+    print(f"look at it with {self.command('dcgan_sample')}", file=sys.stderr)
 
 def _reason(e): return (str(e) or type(e).__name__).split('\n\t')[-1]      # fastai puts the callback's name before
 
-# %% ../nbs/24_run.ipynb #c9a2f5d2
+# %% ../nbs/24_run.ipynb #57340260
 @patch
 def command(self:Run,
     program:str='dcgan_train', # dcgan_train (to go on), dcgan_sample, dcgan_evaluate, dcgan_export …
@@ -308,12 +327,12 @@ def command(self:Run,
     card, trains = self.card, program == 'dcgan_train'
     words = [program, *(['--resume', '--out'] if trains else []), self.path]
     if program in ('dcgan_train', 'dcgan_evaluate') and self.data_folder: words += ['--data', self.data_folder]
-    if trains and card['hardware'].get('asked'): words += ['--device', card['hardware']['asked']]
+    if trains and self.asked_device: words += ['--device', self.asked_device]
     if trains and card['world_size'] > 1: words += ['--nproc', card['world_size']]
     join = subprocess.list2cmdline if os.name == 'nt' else shlex.join
     return join([str(o) for o in (*words, *more)])
 
-# %% ../nbs/24_run.ipynb #e671a677
+# %% ../nbs/24_run.ipynb #78f298b6
 @patch
 def finish(self:Run,
     learn, # a trained `DCGANLearner`
@@ -345,7 +364,7 @@ def keep_networks(self:Run, learn):
     if hasattr(learn, 'averaging'): learn.ema_generator.save_pretrained(self.path/'generator_ema')
     if getattr(learn, 'best_generator', None): learn.best_generator.save_pretrained(self.path/'best')
 
-# %% ../nbs/24_run.ipynb #3ae3e940
+# %% ../nbs/24_run.ipynb #55395a9f
 _kinds = dict(best='best', last='generator', ema='generator_ema')
 
 @patch(as_prop=True)
@@ -365,8 +384,9 @@ def generator(self:Run,
     if self.state != 'finished' and any(self.path.glob('checkpoints/*.json')): return self.unfinished(which)
     if which == 'best' and not self.measured: which = 'last'
     folder = self.path/_kinds[which]
-    if not (folder/'config.json').exists(): raise FileNotFoundError(f"'{self.path}' ({self.state}) holds no {which} generator: train it to the end"
-        + (' with a recipe that has ema' if which == 'ema' else ''))
+    if not (folder/'config.json').exists():
+        raise FileNotFoundError(f"'{self.path}' ({self.state}) holds no {which} generator: train it to the end"
+                                + (' with a recipe that has ema' if which == 'ema' else ''))
     net = Generator.from_pretrained(folder)
     net.origin = self.origin(which, f"epoch {self.card.get('epochs', '?')}", self.measured)
     return net
@@ -374,8 +394,9 @@ def generator(self:Run,
 @patch
 def origin(self:Run, which, at, best):
     "Which generator it is, in words"
-    if which == 'best': return f"best of {self.path}: epoch {best['epoch']}, FD {best['fd']:.3g}" + (' (averaged weights)' if best['column'] == 'fd_ema' else '')
-    return f"{dict(last='last', ema='averaged weights')[which]} of {self.path}: {at}"
+    if which != 'best': return f"{dict(last='last', ema='averaged weights')[which]} of {self.path}: {at}"
+    averaged = ' (averaged weights)' if best['column'] == 'fd_ema' else ''
+    return f"best of {self.path}: epoch {best['epoch']}, FD {best['fd']:.3g}{averaged}"
 
 @patch
 def unfinished(self:Run, which):
@@ -389,10 +410,11 @@ def unfinished(self:Run, which):
     net.load_state_dict(weights[which])
     if which == 'ema': refresh_bn(net)
     best = dict(zip(('fd', 'epoch', 'column'), min(own['follow']['found']))) if which == 'best' else None
-    net.origin = self.origin(which, f"epoch {s['epoch'] + s['batch'] / s['n_batches']:.3g} of {s['n_epoch']}", best) + f', from a checkpoint ({self.state})'
+    at = f"epoch {s['epoch'] + s['batch'] / s['n_batches']:.3g} of {s['n_epoch']}"
+    net.origin = f'{self.origin(which, at, best)}, from a checkpoint ({self.state})'
     return net.eval()
 
-# %% ../nbs/24_run.ipynb #312c68e8
+# %% ../nbs/24_run.ipynb #8184386b
 def load_generator(
     where, # a run folder, the folder of a saved generator, or the name of one that comes with the package
     which:str='best', # of a run: best (the best one measured, the last where none was), last, or ema
@@ -403,19 +425,20 @@ def load_generator(
     for o in folder/'generator', folder, own.get(str(where), folder):
         if not (o/'config.json').exists(): continue
         net = Generator.from_pretrained(o)
-        net.origin = f'the generator in {o}' if o.parent.name != 'pretrained' else f"the generator '{o.name}' that comes with the package"
+        net.origin = f"the generator '{o.name}' that comes with the package" if o in own.values() else f'the generator in {o}'
         return net
     raise FileNotFoundError(f"'{where}' holds no generator (no generator/config.json): give the folder of a run, "
                             f"such as runs/digits, or one that comes with the package: {', '.join(own)}")
 
-# %% ../nbs/24_run.ipynb #30f1d02c
+# %% ../nbs/24_run.ipynb #1648d3fb
 def run_facts(
     run, # the run folder
 ): # a table of one row
     "What a run's card says first"
     card = read_card(run)
-    return pd.Series({k: card.get(k) for k in ('recipe', 'date', 'epochs', 'seconds')} | {k: card['data'][k] for k in ('images', 'fingerprint')}
-                     | {k: card['hardware'][k] for k in ('cpu', 'threads')} | {k: card['settings'][k] for k in ('ngf', 'seed', 'precision')}).to_frame('the run').T
+    wanted = {'': ('recipe', 'date', 'epochs', 'seconds'), 'data': ('images', 'fingerprint'), 'hardware': ('cpu', 'threads'),
+              'settings': ('ngf', 'seed', 'precision')}
+    return pd.DataFrame([{o: card.get(part, card).get(o) for part, names in wanted.items() for o in names}], ['the run'])
 
 # %% ../nbs/24_run.ipynb #47ed8332
 def show_grids(
@@ -429,6 +452,3 @@ def show_grids(
         print(o.stem.replace('_', ' '))
         im = Image.open(o)
         display(im.crop((0, 0, im.width, round(im.height*part))))
-
-# %% ../nbs/24_run.ipynb #0902ee57
-def list_runs(folder='runs'): return [o.summary for o in Run.all(folder)]
