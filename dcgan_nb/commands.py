@@ -13,7 +13,6 @@ import os, re, sys
 from argparse import ArgumentTypeError
 from contextlib import suppress
 from dataclasses import fields
-from fastcore.imports import IN_NOTEBOOK
 from fastcore.script import anno_parser
 from functools import wraps
 from inspect import Parameter, signature
@@ -39,9 +38,11 @@ def run_command(
         sys.exit(130)
 
 def command(f):
-    "Let a function read the shell's words when it is called without arguments, outside of a notebook"
+    "Let a function read the shell's words when it is called without arguments by a command of its name"
     @wraps(f)
-    def _f(*args, **kwargs): return f(*args, **kwargs) if args or kwargs or IN_NOTEBOOK else run_command(_f)
+    def _f(*args, **kwargs):
+        from_shell = os.path.basename(sys.argv[0]).startswith(f.__name__) and not (args or kwargs)
+        return run_command(_f) if from_shell else f(*args, **kwargs)
     return _f
 
 # %% ../nbs/43_commands.ipynb #cm10

@@ -34,7 +34,7 @@ class VitalSigns(GANCallback):
         self.seen, self.apart = self.seen.to(self.dls.device), self.apart.to(self.dls.device)
         self.norms = dict.fromkeys('dg', torch.zeros((), device=self.dls.device))
         self.columns = [StepMean(o) for o in _signs]
-        self.learn.metrics, self.learn.facts = [*self.metrics, *self.columns], _facts(self.learn)
+        self.learn.metrics, self.learn.facts = [*self.metrics, *self.columns], _known(self.learn)
 
     def before_step(self):
         net = self.discriminator if self.turn == 'd' else self.generator
@@ -67,7 +67,7 @@ def load_state_dict(self:VitalSigns, state):
     self.seen, self.apart, self.full = *(state[o].to(self.dls.device) for o in ('seen', 'apart')), state['full']
 
 # %% ../nbs/12_signs.ipynb #ga12fact
-def _facts(learn):
+def _known(learn):
     "How the signs of a fit are to be read, and what it has already"
     labels = getattr(learn.loss_func.crit_loss_func, 'keywords', {})
     kinds = {o.__name__ for cb in learn.cbs for o in type(cb).__mro__}
@@ -75,7 +75,7 @@ def _facts(learn):
     return dict(labels=(labels.get('real_label', 1.), labels.get('fake_label', 0.)), beta1=learn.opt.hypers[0].get('mom', 1) <= 0.5,
                 **{k: v in kinds for k, v in has.items()})
 
-def _card_facts(run, epochs):
+def _card_known(run, epochs):
     file = Path(run)/'card.json'
     if not file.exists(): return {}
     card = json.loads(file.read_text(encoding='utf-8'))
@@ -164,7 +164,7 @@ def diagnose(
     h = read_history(run)
     if not h: return ['there is no whole epoch to judge by: look at the first losses, and wait']
     if not set(_signs) - {'contrast'} <= set(h): raise ValueError(f"'{run}' has no vital signs: train with the callback VitalSigns")
-    facts = run.facts | dict(updates=len(run.show_losses.losses)) if hasattr(run, 'recorder') else _card_facts(run, len(h['D(x)']))
+    facts = run.facts | dict(updates=len(run.show_losses.losses)) if hasattr(run, 'recorder') else _card_known(run, len(h['D(x)']))
     signs, updates = _derive(h, *facts.get('labels', ())), facts.get('updates', float('inf'))
     found = [_sentence(signs, name, rules, cures, facts) for name, after, rules, cures in _troubles
              if updates >= after and all(_shown(signs, *o) for o in rules) and not ('too strong' in name and signs.get('improves'))]
