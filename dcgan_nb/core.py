@@ -11,7 +11,7 @@ __all__ = ['styles', 'test_near', 'plot_lines', 'sized', 'write_whole', 'fetch',
 import hashlib, os, platform, shutil, warnings
 from contextlib import suppress
 import matplotlib.pyplot as plt, torch, torch.nn.functional as F
-from cycler import cycler
+from matplotlib import cycler
 from importlib.metadata import version
 from pathlib import Path
 warnings.filterwarnings('ignore', '.*torch.jit.script', FutureWarning)     # from fastai's import
