@@ -276,3 +276,6 @@ def dcgan_checks():
     for what, place in _places().items(): print(f"{what + ':':25}{place}{'' if os.path.isdir(place) else '  (not there yet)'}")
     extras = {'onnx': 'ONNX files', 'onnxruntime': 'checking them', 'imageio_ffmpeg': 'films as .mp4', 'datasets': "Hugging Face's datasets", 'tensorboard': 'TensorBoard'}
     for o, what in extras.items(): print(f"{what + ':':25}{o} is {'' if find_spec(o) else 'not '}installed")
+
+# %% ../nbs/43_commands.ipynb #cm61
+if __name__ == '__main__': run_command(globals()[f'dcgan_{sys.argv.pop(1)}'])
