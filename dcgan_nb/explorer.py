@@ -7,7 +7,7 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/explorer.html.md"""
 # %% auto #0
 __all__ = ['first_layer', 'principal_directions', 'Explorer', 'LiveTraining']
 
-# %% ../nbs/40_explorer.ipynb #7b1ec542
+# %% ../nbs/40_explorer.ipynb #501d8205
 from .core import *   # first: it quiets fastai's import
 import base64, io, ipywidgets as w, json, secrets, time, torch, torch.nn.functional as F
 from contextlib import suppress
@@ -140,7 +140,7 @@ def nearest(self:Explorer,
     if self.images is None: raise ValueError('there are no real pictures: make the Explorer with images=')
     return _square(self.images[nearest_real(self.pixels(), self.images)[1][:, 0]], scale)
 
-# %% ../nbs/40_explorer.ipynb #f5323734
+# %% ../nbs/40_explorer.ipynb #120223df
 def _new(suffix): return next(o for i in count(1) if not (o := Path(f'explorer_{i}{suffix}')).exists())
 def _as_png(picture, **kwargs):
     "A picture as bytes, quickly"
@@ -167,7 +167,7 @@ def save_gif(self:Explorer,
     frames = [io.BytesIO(_as_png(_square(self.pixels(z)))) for z in self._shown(self.walk())]
     return make_film(frames, file or _new('.gif'), ms, ms)
 
-# %% ../nbs/40_explorer.ipynb #0bf89932
+# %% ../nbs/40_explorer.ipynb #7806148b
 def _image(width):
     o = w.Image(layout=w.Layout(width=f'{width}px', height='auto', visibility='hidden'))
     o.add_class('dcgan-pixels')
@@ -177,12 +177,15 @@ _sharp = '<style>.dcgan-pixels {image-rendering: pixelated}</style>'
 
 def _knob(name, low, high, value):
     "The widget of one knob"
-    if name == 'show': return w.Dropdown(options=[('all', 0), *((f'picture {i}', i) for i in range(1, high + 1))], value=value, description=name)
-    kind, step, width = dict(seed=(w.BoundedIntText, 1, 220), frame=(w.IntSlider, 1, 300)).get(name, (w.FloatSlider, 0.1, 300))
-    name = dict(tau='truncation', frame='walk').get(name, name)
-    return kind(value=value, min=low, max=high, step=step, description=name, layout=w.Layout(width=f'{width}px'))
+    if name == 'show':
+        pictures = [('all', 0), *((f'picture {i}', i) for i in range(1, high + 1))]
+        return w.Dropdown(options=pictures, value=value, description=name)
+    kinds = dict(seed=(w.BoundedIntText, 1, 220), frame=(w.IntSlider, 1, 300))
+    kind, step, width = kinds.get(name, (w.FloatSlider, 0.1, 300))
+    name, wide = dict(tau='truncation', frame='walk').get(name, name), w.Layout(width=f'{width}px')
+    return kind(value=value, min=low, max=high, step=step, description=name, layout=wide)
 
-# %% ../nbs/40_explorer.ipynb #bcca1407
+# %% ../nbs/40_explorer.ipynb #55ba47fa
 @patch
 def _build(self:Explorer):
     ws = {k: _knob(k, *r, self.knobs[k]) for k, r in self.ranges.items()}
@@ -193,7 +196,8 @@ def _build(self:Explorer):
     for k, f in actions.items():
         ws[k] = w.Button(description=k, layout=w.Layout(width='auto'))
         ws[k].on_click(lambda _, f=f: f())
-    ws |= dict(play=w.Play(min=1, max=2*self.steps, interval=100), picture=_image(384), real=_image(384), note=w.HTML(_sharp))
+    ws |= dict(play=w.Play(min=1, max=2*self.steps, interval=100), picture=_image(384), real=_image(384),
+               note=w.HTML(_sharp))
     ws['play'].repeat = True        # ipywidgets 7, Colab's, does not know it
     w.jsdlink((ws['play'], 'value'), (ws['frame'], 'value'))
     return ws
@@ -204,8 +208,9 @@ def panel(self:Explorer): # a widget
     if not self.widgets: self.widgets = self._build()
     self.follow()
     row = lambda *names: w.HBox([self.widgets[o] for o in names])
-    knobs = [row('seed', 'shuffle'), *(self.widgets[o] for o in ('show', 'tau', *self.directions)), row('pin A', 'pin B', 'play'),
-             self.widgets['frame'], row('nearest real', 'save PNG', 'save GIF'), self.widgets['note']]
+    one = lambda *names: [self.widgets[o] for o in names]
+    knobs = [row('seed', 'shuffle'), *one('show', 'tau', *self.directions), row('pin A', 'pin B', 'play'),
+             *one('frame'), row('nearest real', 'save PNG', 'save GIF'), *one('note')]
     return w.HBox([w.VBox(knobs), row('picture', 'real')])
 
 @patch

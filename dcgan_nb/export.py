@@ -127,7 +127,7 @@ def demo_z(
     a, b = (torch.from_numpy(_latents(o, n, nz)) for o in (seed, seed + 1))
     return slerp(a, b, t).float()
 
-# %% ../nbs/41_export.ipynb #50514337
+# %% ../nbs/41_export.ipynb #5f7ad865
 _ort = dict(url='https://registry.npmjs.org/onnxruntime-web/-/onnxruntime-web-1.30.0.tgz',
             sha256='d2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71')
 _ort_files = 'ort.wasm.min.js', 'ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-threaded.wasm'
@@ -161,7 +161,8 @@ def demo_page(
 ): # `folder` as a `Path`, and the largest difference from the generators
     "Write a web page that draws in the visitor's browser: static files, for any web server"
     folder, runtime = _free(folder, overwrite), _runtime()
-    nets = {name: (f'generator{i}.onnx', *_checked(net, f'generator{i}.onnx')) for i, (name, net) in enumerate(generators.items())}
+    names = {name: f'generator{i}.onnx' for i, name in enumerate(generators)}
+    nets = {name: (file, *_checked(generators[name], file)) for name, file in names.items()}
     about = {name: _facts(generators[name], file) for name, (file, *_) in nets.items()}
     page = {o.name: o.read_bytes() for o in (files('dcgan_nb')/'web').iterdir() if o.is_file()}
     new = runtime | {file: data for file, data, _ in nets.values()} | {'about.json': json.dumps(about).encode()} | page
@@ -170,9 +171,9 @@ def demo_page(
     worst = [o for *_, o in nets.values()]
     return folder, None if None in worst else max(worst)
 
-# %% ../nbs/41_export.ipynb #f08ad52c
+# %% ../nbs/41_export.ipynb #c4afeb0d
 def export_run(
-    run, # a run folder, the folder of a generator, one that comes with the package; for a page also a list, or 'shipped'
+    run, # a run folder, a generator's folder, one that comes with the package; for a page also a list, or 'shipped'
     out, # a file that ends in .onnx or .pt2, or a folder for a web page
     overwrite:bool=False, # replace what is there
     which:str='best', # of a run: best (the best one measured, the last where none was), last, or ema
@@ -184,7 +185,8 @@ def export_run(
     out = _free(out, overwrite)
     if suffix != '.pt2': _need('onnx', 'onnxscript')
     runs = list(shipped()) if run == 'shipped' else list(run) if isinstance(run, (list, tuple)) else [run]
-    if suffix and len(runs) > 1: raise ValueError(f"'{out}' holds one generator, not {len(runs)}: give a folder for a web page")
+    if suffix and len(runs) > 1:
+        raise ValueError(f"'{out}' holds one generator, not {len(runs)}: give a folder for a web page")
     nets = {str(o): load_generator(o, which) for o in runs}
     for o in nets.values(): print(o.origin)
     if not suffix: return demo_page(nets, out, overwrite)

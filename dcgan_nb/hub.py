@@ -40,7 +40,7 @@ def _repeat(card):
     data = ["data='your-pictures'"] if r.dataset == 'folder' or card['data']['name'] != r.dataset else []
     return f"train({', '.join([repr(name), *data, *changes])})"
 
-# %% ../nbs/42_hub.ipynb #4aa31abf
+# %% ../nbs/42_hub.ipynb #3f73fe32
 def _last_epoch(run, card):
     "What fastai's table said at the end"
     file = Path(run)/'history.csv'
@@ -56,43 +56,45 @@ def _adam(r):
 def _seen(r):
     "What was done to all that the discriminator sees"
     noise = f'noise on its input from {r.noise_start} to {r.noise_end}'
-    change = f'; from {r.augment_from:.0%} of the run on, its input is changed at random ({r.augment})' if r.augment else ''
-    return f'labels {r.real_label} and {r.fake_label}, {noise}{change}'
+    change = f'; from {r.augment_from:.0%} of the run on, its input is changed at random ({r.augment})'
+    return f"labels {r.real_label} and {r.fake_label}, {noise}{change if r.augment else ''}"
 
 def _training(run, card):
     "What was done, as rows of a table"
     r, d, hw, exact = recipe_of(card), card['data'], card['hardware'], card['determinism']
+    machine = f"{card.get('world_size', 1)}× {hw['device']}; {hw['cpu']}, threads: {hw['threads']}"
     h, w = (r.size, r.size) if isinstance(r.size, int) else r.size
     return {'recipe': f"`{card['recipe']}`; the same again: `{_repeat(card)}`",
             'pictures': f"{d['images']:,} of `{d['name']}` at {h}×{w}, fingerprint `{d['fingerprint']}`",
             'length': f"{card['epochs']} epochs in batches of {r.bs}, {card['seconds']:.0f} seconds, {card['date']}",
             'Adam': _adam(r), 'discriminator': _seen(r),
             'seed': f"{r.seed}; bit for bit with {exact['provided']}" if exact['bit_for_bit'] else r.seed,
-            'hardware': f"{card.get('world_size', 1)}× {hw['device']}; {hw['cpu']}, threads: {hw['threads']}; {r.precision}",
+            'hardware': f'{machine}; {r.precision}',
             'software': ', '.join(f'{k} {v}' for k, v in card['versions'].items()),
             'last epoch': _last_epoch(run, card)}
 
-# %% ../nbs/42_hub.ipynb #22de788e
+# %% ../nbs/42_hub.ipynb #fa6f68fc
 _now = dict(generator='last', generator_ema='ema')      # names in files of before
 _features = dict(cifar10='CIFAR-10 classifier')
 
 def _which(run, which):
-    "best, last or ema: what `which` leads to; the name itself where the folder holds one generator only"
-    if (Path(run)/'config.json').exists(): return Path(run).name
+    "best, last or ema: what `which` leads to; None where the folder holds one generator only"
+    if (Path(run)/'config.json').exists(): return None
     return 'last' if which == 'best' and not Run(run).measured else which
 
 def _whose(run, which):
     "Which of the run's generators it is, in words"
     which, card = _which(run, which), read_card(run)
     found = Run(run).measured
-    names = dict(last='last generator', ema='averaged generator', best=found and f'best generator (that after epoch {found["epoch"]})')
-    return names.get(which) or card.get('generator', 'generator')
+    if which == 'best': return f"best generator (that after epoch {found['epoch']})"
+    return dict(last='last generator', ema='averaged generator').get(which) or card.get('generator', 'generator')
 
 def _is_measured(run, which):
     "The run's metrics if they are those of this generator, else None"
-    m = Evaluation.load(run)
-    name = m and m['protocol'].get('generator')
-    return m if m and _which(run, which) == _now.get(name, name if which != 'best' else _which(run, name)) else None
+    m, mine = Evaluation.load(run), _which(run, which)
+    if not m or not mine: return m
+    name = m['protocol'].get('generator')
+    return m if mine == _which(run, _now.get(name, name)) else None
 
 def _quality(run, which):
     "The metrics with their protocol, or that there are none"
@@ -115,11 +117,12 @@ def _public(o):
     secret = 'pid', 'host', 'started', 'origin', 'path', 'given', 'asked_device'
     return {k: _public(v) if isinstance(v, dict) else v for k, v in o.items() if k not in secret}
 
-# %% ../nbs/42_hub.ipynb #21ccd03b
+# %% ../nbs/42_hub.ipynb #9a5d9ebf
 def _limits(run):
     m = Evaluation.load(run)
-    other = ["Its distances use other features than a published FID. Compare them only with those of the same protocol."]
-    return ['It draws pictures like those it was trained on, in their size, and nothing else. It takes no labels and no prompt.',
+    other = ['Its distances use other features than a published FID. Compare them only with those of the same protocol.']
+    return ['It draws pictures like those it was trained on, in their size, and nothing else. '
+            'It takes no labels and no prompt.',
             'What its training pictures leave out or show too often, it leaves out or draws too often.',
             'A picture may come near to one it was trained on: `nearest_real` of dcgan_nb puts the two side by side.',
             *(other if m and not is_fid(m['protocol']) else [])]
@@ -130,13 +133,13 @@ _stored = {'': '', 'half': ' The weights are stored in 16 bits; those of 32 were
 def _text(run, card, net, name, which, stored, license):
     table = '\n'.join(f'| {k} | {v} |' for k, v in _training(run, card).items())
     limits = '\n'.join(f'- {o}' for o in _limits(run))
-    size = '×'.join(map(str, (net.channels, *net.size)))
+    size, n = '×'.join(map(str, (net.channels, *net.size))), sum(o.numel() for o in net.parameters())
     whose = f'The {_whose(run, which)} of a DCGAN ([1511.06434](https://arxiv.org/abs/1511.06434))'
     return f"""# A DCGAN of {card['data']['name']}
 
 ![64 pictures drawn from the latents of seed 0](samples.png)
 
-{whose} with {sum(o.numel() for o in net.parameters()):,} parameters: latents b×{net.nz} to pictures b×{size} in [-1, 1].{_stored[stored]}
+{whose} with {n:,} parameters: latents b×{net.nz} to pictures b×{size} in [-1, 1].{_stored[stored]}
 
 ```python
 from dcgan_nb.all import *      # pip install dcgan_nb
@@ -179,7 +182,7 @@ def model_card(
                          tags=['dcgan', 'fastai'], model_name=name, eval_results=_results(run, card, which))
     return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_text(run, card, net, name, which, stored, license)}")
 
-# %% ../nbs/42_hub.ipynb #83eb6b36
+# %% ../nbs/42_hub.ipynb #bcf690bf
 def hub_folder(
     run, # a run folder
     folder, # where to write; made when missing
@@ -196,7 +199,7 @@ def hub_folder(
     image_grid(net.sample(64, seed=0), scale=1).save(folder/'samples.png', optimize=True)
     (net.half() if half else net).save_pretrained(folder)
     write_card(folder, **_public(read_card(run)) | dict(generator=_whose(run, which)))
-    if (m := Evaluation.load(run)): Evaluation(_public(m)).save(folder)
+    if (m := _is_measured(run, which)): Evaluation(_public(m)).save(folder)
     if (run/'history.csv').exists(): shutil.copyfile(run/'history.csv', folder/'history.csv')
     return folder
 
@@ -211,5 +214,5 @@ def push_run(
     with tempfile.TemporaryDirectory() as tmp:
         folder, api = hub_folder(run, tmp, repo_id, **kwargs), HfApi(token=token)
         repo = api.create_repo(repo_id, private=private, exist_ok=True)
-        whose = read_card(folder)['generator']
-        return api.upload_folder(repo_id=repo.repo_id, folder_path=folder, commit_message=f'The {whose} of {Path(run).name}, by dcgan_nb')
+        said = f"The {read_card(folder)['generator']} of {Path(run).name}, by dcgan_nb"
+        return api.upload_folder(repo_id=repo.repo_id, folder_path=folder, commit_message=said)

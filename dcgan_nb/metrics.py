@@ -233,7 +233,7 @@ def distances(
     names = 'fd', 'kid', 'kid_se', 'precision', 'recall'
     return dict(zip(names, (fd(real, fake), *kid(r, f), *precision_recall(r, f, k))))
 
-# %% ../nbs/14_metrics.ipynb #c462957b
+# %% ../nbs/14_metrics.ipynb #b0bffe25
 def refresh_bn(
     generator, # a `Generator`; its batch-norm buffers are replaced
     n:int=2048, # how many latents
@@ -255,10 +255,10 @@ def fakes(
     "Generated pictures, a batch at a time"
     if bn not in ('buffers', 'refreshed', 'batch'):
         raise ValueError(f"bn='{bn}' is not one of buffers, refreshed, batch")
-    g = deepcopy(generator).train(bn == 'batch')
+    g, z, device = deepcopy(generator), sample_z(n, generator.nz, seed), next(generator.parameters()).device
     if bn == 'refreshed': refresh_bn(g)
-    device = next(g.parameters()).device
-    for z in sample_z(n, g.nz, seed).split(bs): yield from_range(g(z.to(device)))
+    alone = g.pictures(z, bs) if bn != 'batch' else map(g.train(), z.to(device).split(bs))
+    yield from map(from_range, alone)
 
 # %% ../nbs/14_metrics.ipynb #c8af683f
 _old_names = dict(fid='fd', fid_ema='fd_ema')     # in files of before: their features were not Inception's
