@@ -32,7 +32,8 @@ def run_command(
     parser.error = lambda why: sys.exit(f'{name}: {why}. All flags: {name} --help')
     args = vars(parser.parse_args([re.sub('^--[a-z_0-9]+', lambda o: o[0].replace('_', '-'), o) for o in words]))
     try: f(**{k: v for k, v in args.items() if k not in ('pdb', 'xtra')})
-    except (OSError, ValueError, ArithmeticError, ImportError) as e: sys.exit(f'{name}: ' + str(e).split('\n\t')[-1])    # fastai puts the callback's name before
+    except (OSError, ValueError, ArithmeticError, ImportError) as e:
+        sys.exit(f'{name}: ' + str(e).split('\n\t')[-1])    # fastai puts the callback's name before
     except KeyboardInterrupt:
         print(f'{name}: stopped before the end', file=sys.stderr)
         sys.exit(130)
@@ -48,14 +49,17 @@ def command(f):
 # %% ../nbs/43_commands.ipynb #cm10
 def pixels(s):
     "'64' → 64, '64x96' → (64, 96): height, then width"
-    if not re.fullmatch('[0-9]+(x[0-9]+)?', s.lower()): raise ArgumentTypeError(f"'{s}' is not a size: give 64, or height x width such as 64x96")
+    if not re.fullmatch('[0-9]+(x[0-9]+)?', s.lower()):
+        raise ArgumentTypeError(f"'{s}' is not a size: give 64, or height x width such as 64x96")
     hw = tuple(map(int, s.lower().split('x')))
     return hw if len(hw) > 1 else hw[0]
 
 def _flag(field):
-    kind, more = pixels if field.name == 'size' else field.type, {k: v for k, v in field.metadata.items() if k == 'choices'}
+    kind = pixels if field.name == 'size' else field.type
+    more = {k: v for k, v in field.metadata.items() if k == 'choices'}
     if kind is bool: kind, more = None, dict(action='store_const', const=True)
-    return Parameter(field.name, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, field.metadata['help'], more])
+    kind = Annotated[kind, field.metadata['help'], more]
+    return Parameter(field.name, Parameter.KEYWORD_ONLY, default=None, annotation=kind)
 
 def _recipe_flags(f):
     "Take each field of a recipe as a flag; one that is left out keeps the recipe's value"
@@ -74,7 +78,8 @@ def _launch(nproc, recipe, device, **kwargs):
     "Train in several processes"
     import subprocess, torch
     gpus = torch.cuda.device_count()
-    if device != 'cpu' and nproc > max(gpus, 1): raise ValueError(f'--nproc {nproc}, but there are {gpus} GPUs: use as many, or --device cpu')
+    if device != 'cpu' and nproc > max(gpus, 1):
+        raise ValueError(f'--nproc {nproc}, but there are {gpus} GPUs: use as many, or --device cpu')
     words = [*([recipe] if recipe else []), *_words(device=device, **kwargs)]
     launcher = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', str(nproc)]
     stopped = False
@@ -85,58 +90,66 @@ def _launch(nproc, recipe, device, **kwargs):
     if stopped: raise KeyboardInterrupt
     if p.returncode: raise SystemExit(1)
 
-# %% ../nbs/43_commands.ipynb #cm13
-_left = {'data.png': 'pictures as the networks saw them', 'samples': 'grids of generated pictures', 'DC-GAN.gif': 'the grids as a film',
-         'losses.png': 'losses and vital signs', 'history.csv': 'the same in numbers, and the distances', 'skipped.csv': 'files that could not be used',
-         'best': 'the best generator', 'generator': 'the last generator', 'generator_ema': 'the generator with averaged weights',
-         'card.json': 'what was done, on what, with what'}
+_left = {
+    'data.png': 'pictures as the networks saw them', 'samples': 'grids of generated pictures',
+    'DC-GAN.gif': 'the grids as a film', 'losses.png': 'losses and vital signs',
+    'history.csv': 'the same in numbers, and the distances', 'skipped.csv': 'files that could not be used',
+    'best': 'the best generator', 'generator': 'the last generator',
+    'generator_ema': 'the generator with averaged weights', 'card.json': 'what was done, on what, with what'}
 
 def _say_what_is_left(run):
     "Say what a training has left"
     from dcgan_nb.signs import diagnose
     card = run.card
-    print(f"\nTrained '{card['recipe']}' for {card['epochs']} epoch{'s'*(card['epochs'] != 1)} on {card['data']['images']:,} pictures in {card['seconds']:.0f} s. In {run.path}:")
+    epochs = '1 epoch' if card['epochs'] == 1 else f"{card['epochs']} epochs"
+    pictures = f"{card['data']['images']:,} pictures"
+    print(f"\nTrained '{card['recipe']}' for {epochs} on {pictures} in {card['seconds']:.0f} s. In {run.path}:")
     for name, what in _left.items():
         if (run.path/name).exists(): print(f'  {name:13} {what}')
     print(f"Draw more:\n  {run.command('dcgan_sample', '--n', 5)}    # {run.generator().origin}")
     for o in diagnose(run.path): print(f'Look out: {o}')
 
-# %% ../nbs/43_commands.ipynb #cm14
+# %% ../nbs/43_commands.ipynb #cm13
+_recipe = f"one of {', '.join(RECIPES)} (default: folder where --data is given, else digits)"
+
 @command
 @_recipe_flags
 def dcgan_train(
-    recipe:Annotated[str, dict(opt=False, nargs='?', help=f"one of {', '.join(RECIPES)} (default: folder where --data is given, else digits)")]=None,
+    recipe:Annotated[str, dict(opt=False, nargs='?', help=_recipe)]=None,
     data:str=None, # your pictures: a folder of at least --bs pictures, nested or not, instead of the recipe's dataset
     out:str=None, # the run folder (default: runs/ and the recipe's name)
     device:str=None, # cpu, cuda, cuda:1, mps ... (default: the best there is)
     nproc:int=1, # so many processes train together, one on each GPU; each takes its share of every batch
     overwrite:bool=False, # replace an earlier run in the run folder
-    resume:bool=False, # go on with the run in the run folder, exactly where its last checkpoint left it; needs no recipe
+    resume:bool=False, # go on with the run in the run folder, exactly where it stopped; needs no recipe
     save_every:str='5m', # epochs (5) or minutes (10m) between two checkpoints
     **changes
 ):
-    "Train a DCGAN; keep grids, a film, losses, the best generator, and a card of the run. The flags from --size on replace a value of the recipe. Sizes are height x width: 64x96."
+    "Train a DCGAN and keep the run. Flags from --size on replace what the recipe says; sizes are height x width."
     if data and not recipe:
         out = out or 'runs/folder'
         if not (resume and os.path.exists(os.path.join(out, 'card.json'))): recipe = 'folder'
-    kwargs = dict(recipe=recipe, data=data, out=out, device=device, overwrite=overwrite, resume=resume, save_every=save_every, **changes)
+    kwargs = dict(recipe=recipe, data=data, out=out, device=device, overwrite=overwrite, resume=resume,
+                  save_every=save_every, **changes)
     if nproc > 1 and 'WORLD_SIZE' not in os.environ: return _launch(nproc, **kwargs)
     from dcgan_nb.run import Run
     from dcgan_nb.recipes import train
     learn = train(**kwargs)
     if not int(os.environ.get('RANK', 0)): _say_what_is_left(Run(learn.path))
 
-# %% ../nbs/43_commands.ipynb #cm21
+# %% ../nbs/43_commands.ipynb #cm20
 _which = Annotated[str, dict(choices=['best', 'last', 'ema'])]
-_source = 'a run folder, the folder of a saved generator, or the name of one that comes with the package: digits, cifar10, cifar10_best, cars, cars_best'
-_source = Annotated[str, dict(help=_source)]
+_source = Annotated[str, dict(help='a run folder, the folder of a saved generator, or the name of one that comes with '
+                                    'the package: digits, cifar10, cifar10_best, cars, cars_best')]
+_format, _features = (Annotated[str, dict(choices=o.split())] for o in ('png npz webdataset', 'cifar10 inception'))
 
 def _read_latents(file, nz):
     "Latents from a .npy file"
     import numpy as np, torch
     z = np.load(file, allow_pickle=False)
     if z.ndim != 2 or z.shape[1] != nz or z.dtype.kind not in 'fiu' or not np.isfinite(z).all():
-        raise ValueError(f"'{file}' holds {z.dtype} of shape {'×'.join(map(str, z.shape))}: this generator takes finite numbers of shape n×{nz}")
+        raise ValueError(f"'{file}' holds {z.dtype} of shape {'×'.join(map(str, z.shape))}: "
+                         f'this generator takes finite numbers of shape n×{nz}')
     return torch.from_numpy(z.astype('float32'))
 
 def _film(net, z, frames, out):
@@ -147,14 +160,13 @@ def _film(net, z, frames, out):
     steps = [slerp(z[int(o)], z[(int(o) + 1) % len(z)], o % 1) for o in at]
     return make_film([image_grid(net.draw(o), cols=min(8, len(o))) for o in steps], out, 40, 40)
 
-# %% ../nbs/43_commands.ipynb #cm22
 @command
 def dcgan_sample(
     run:_source, # what to draw with
     n:int=None, # how many pictures, in a film in each frame (default: 5, or all of --latents)
     seed:int=0, # the same seed gives the same pictures
     out:str=None, # where to write (default: the folder samples; for a film walk.gif)
-    format:Annotated[str, dict(choices=['png', 'npz', 'webdataset'])]='png', # png is one file for each picture, the others one for 6,400
+    format:_format='png', # png is one file for each picture, the others one for 6,400
     which:_which='best', # of a run's generators: best is the best one measured, or the last where none was
     walk:int=None, # make a film of so many frames instead: a .gif, or an .mp4 where imageio[ffmpeg] is installed
     latents:str=None, # draw these latents: a .npy file of n rows
@@ -181,23 +193,23 @@ def dcgan_sample(
     print(f'Wrote {out}, {walk} frames')
     return out
 
-# %% ../nbs/43_commands.ipynb #cm28
+# %% ../nbs/43_commands.ipynb #cm26
 @command
 def dcgan_evaluate(
     run:str, # a run folder, such as runs/cifar10
     n:int=10_000, # how many pictures, at most half of the real ones; more than 128
     which:_which='best', # of the run's generators: best is the best one measured, or the last where none was
-    features:Annotated[str, dict(choices=['cifar10', 'inception'])]='cifar10', # what compares them; cifar10 is in the package, inception is downloaded
+    features:_features='cifar10', # what compares them; cifar10 is in the package, inception is downloaded
     data:str=None, # the run's pictures, where they are no longer where they were
     device:str=None, # cpu, cuda ... (default: the best there is)
 ):
-    "Measure how far a run's pictures are from real ones, and write metrics.json. Needs the run's own pictures, 258 at least."
+    "Measure a run's pictures against real ones; write metrics.json. Needs the run's own pictures, 258 at least."
     from dcgan_nb.recipes import evaluate_run
     result = evaluate_run(run, n, which, features, data, device)
     print(f"Measured: {result['protocol']['origin']}\n\n{result._repr_markdown_()}")
     return result
 
-# %% ../nbs/43_commands.ipynb #cm31
+# %% ../nbs/43_commands.ipynb #cm29
 def compare_runs(
     runs, # `Run`s
 ): # two tables: a row for each run, and a row for each setting that differs
@@ -206,25 +218,28 @@ def compare_runs(
     cards, rows = {str(o.path): o.card for o in runs}, []
     for o in runs:
         s, best = o.summary, o.measured or dict(fd=None, epoch='-')
-        rows.append(dict(run=s['run'], recipe=s['recipe'], state=s['state'], epochs=f"{s['epochs']} of {s['of']}",
-                         best_fd='-' if best['fd'] is None else f"{best['fd']:.3g}", at_epoch=best['epoch'], seconds='-' if s['seconds'] is None else f"{s['seconds']:.0f}"))
-    what = {k: c['settings'] | dict(data=f"{c['data']['name']}, {c['data']['images']} ({c['data']['fingerprint']})") for k, c in cards.items()}
+        fd, seconds = ('-' if v is None else f'{v:{form}}' for v, form in ((best['fd'], '.3g'), (s['seconds'], '.0f')))
+        rows.append({k: s[k] for k in ('run', 'recipe', 'state')} |
+                    dict(epochs=f"{s['epochs']} of {s['of']}", best_fd=fd, at_epoch=best['epoch'], seconds=seconds))
+    data = lambda o: f"{o['name']}, {o['images']} ({o['fingerprint']})"
+    what = {k: c['settings'] | dict(data=data(c['data'])) for k, c in cards.items()}
     settings = pd.DataFrame(what, dtype=object)
     return pd.DataFrame(rows).set_index('run'), settings[settings.astype(str).nunique(axis=1) > 1]
+
+_style = 'body{font-family:sans-serif;margin:2em} td,th{padding:.3em .8em;text-align:left} figure{display:inline-block}'
+_figure = '<figure><img src="data:image/png;base64,{}" alt="the last grid"><figcaption>{}</figcaption></figure>'
 
 def _page(runs, tables):
     "The tables and the last grids as a web page"
     from base64 import b64encode
     from html import escape
     grids = [(o.path, b64encode(o.grids[-1].read_bytes()).decode()) for o in runs if o.grids]
-    figures = ''.join(f'<figure><img src="data:image/png;base64,{png}"><figcaption>{escape(str(path))}</figcaption></figure>' for path, png in grids)
-    style = 'body{font-family:sans-serif;margin:2em} td,th{padding:.3em .8em;text-align:left} figure{display:inline-block;margin:1em}'
-    return f'<!doctype html><meta charset="utf-8"><title>Runs</title><style>{style}</style>{"".join(o.to_html(border=0) for o in tables)}{figures}\n'
+    body = [o.to_html(border=0) for o in tables] + [_figure.format(png, escape(str(path))) for path, png in grids]
+    return f'<!doctype html><meta charset="utf-8"><title>Runs</title><style>{_style}</style>' + ''.join(body) + '\n'
 
-# %% ../nbs/43_commands.ipynb #cm32
 @command
 def dcgan_runs(
-    runs:Annotated[str, dict(opt=False, nargs='*')]=None, # run folders to compare, or one folder that holds runs (default: runs)
+    runs:Annotated[str, dict(opt=False, nargs='*')]=None, # runs to compare, or a folder that holds runs (default: runs)
     html:str=None, # also write a page with the last grid of each run
 ):
     "List runs, or compare them: settings that differ, best FD and its epoch, seconds. Needs no pictures."
@@ -240,10 +255,10 @@ def dcgan_runs(
     if 'data' in settings.index: print('They were trained on different pictures, so their FD cannot be compared.')
     if html: print(f'\nWrote {write_whole(html, _page(found, (how, settings)).encode(errors="backslashreplace"))}')
 
-# %% ../nbs/43_commands.ipynb #cm36
+# %% ../nbs/43_commands.ipynb #cm33
 @command
 def dcgan_export(
-    run:Annotated[str, dict(nargs='+')], # a run folder, the folder of a saved generator, or one that comes with the package; for a web page several, or shipped for all of these
+    run:Annotated[str, dict(nargs='+')], # as for dcgan_sample; for a web page several, or: shipped
     out:Annotated[str, dict(opt=True, required=True)], # g.onnx, g.pt2, or a folder for a web page, such as demo
     which:_which='best', # of a run's generators: best is the best one measured, or the last where none was
     overwrite:bool=False, # replace what is there
@@ -253,29 +268,34 @@ def dcgan_export(
     import shlex
     if isinstance(run, list) and len(run) == 1: run = run[0]
     out, worst = export_run(run, out, overwrite, which)
-    print(f'Wrote {out}, ' + ('not checked: pip install onnxruntime' if worst is None else f'which differs from the generator by {worst:.1g} at most'))
-    if out.is_dir(): print(f'Look at it: python -m http.server --directory {shlex.quote(str(out))}, then open http://localhost:8000')
+    differs = f'which differs from the generator by {worst or 0:.1g} at most'
+    print(f'Wrote {out}, ' + ('not checked: pip install onnxruntime' if worst is None else differs))
+    serve = f'python -m http.server --directory {shlex.quote(str(out))}'
+    if out.is_dir(): print(f'Look at it: {serve}    # then open http://localhost:8000')
     return out
 
-# %% ../nbs/43_commands.ipynb #cm40
+# %% ../nbs/43_commands.ipynb #cm37
 def _places():
     "What is kept where"
     import torch
     from fastai.data.external import fastai_path
     from huggingface_hub.constants import HF_HUB_CACHE
-    return {'datasets': fastai_path('data'), 'attached datasets': '/kaggle/input', 'other downloads': torch.hub.get_dir(),
-            'generators from the Hub': HF_HUB_CACHE, 'runs': os.path.abspath('runs')}
+    return {'datasets': fastai_path('data'), 'attached datasets': '/kaggle/input',
+            'other downloads': torch.hub.get_dir(), 'generators from the Hub': HF_HUB_CACHE,
+            'runs': os.path.abspath('runs')}
+
+_extras = {'onnx': 'ONNX files', 'onnxruntime': 'checking them', 'imageio_ffmpeg': 'films as .mp4',
+           'datasets': "Hugging Face's datasets", 'tensorboard': 'TensorBoard'}
 
 @command
 def dcgan_checks():
-    "Show versions, try one convolution on each device, and say where data, downloads and runs are kept. Needs no pictures."
+    "Show versions, try a convolution on each device, and say where data, downloads and runs are. Needs no pictures."
     from dcgan_nb.core import check_machine
     from importlib.util import find_spec
     try: check_machine()
     except RuntimeError as e: raise OSError(str(e)) from e
-    for what, place in _places().items(): print(f"{what + ':':25}{place}{'' if os.path.isdir(place) else '  (not there yet)'}")
-    extras = {'onnx': 'ONNX files', 'onnxruntime': 'checking them', 'imageio_ffmpeg': 'films as .mp4', 'datasets': "Hugging Face's datasets", 'tensorboard': 'TensorBoard'}
-    for o, what in extras.items(): print(f"{what + ':':25}{o} is {'' if find_spec(o) else 'not '}installed")
+    for what, o in _places().items(): print(f"{what + ':':25}{o}{'' if os.path.isdir(o) else '  (not there yet)'}")
+    for o, what in _extras.items(): print(f"{what + ':':25}{o} is {'' if find_spec(o) else 'not '}installed")
 
-# %% ../nbs/43_commands.ipynb #cm61
+# %% ../nbs/43_commands.ipynb #cm58
 if __name__ == '__main__': run_command(globals()[f'dcgan_{sys.argv.pop(1)}'])

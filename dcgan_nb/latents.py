@@ -23,7 +23,7 @@ from .models import sample_z
 # %% ../nbs/13_latents.ipynb #lt08
 class SampleGrid(GANCallback):
     "Save a grid of pictures for fixed latents at every n-th epoch and at the last"
-    order, rank0, static = 70, True, True
+    order, rank0 = 70, True
     def __init__(self,
         every:int=5, # epochs between grids
         n:int=64, # pictures in a grid
@@ -51,17 +51,19 @@ def make_film(
     last_ms:int=2000, # how long the last frame stays, in milliseconds
 ): # `out` as a `Path`
     "Make a film of pictures"
-    out, frames = Path(out), [np.array((o if isinstance(o, Image.Image) else Image.open(o)).convert('RGB')) for o in frames]
+    opened = (o if isinstance(o, Image.Image) else Image.open(o) for o in frames)
+    out, frames = Path(out), [np.array(o.convert('RGB')) for o in opened]
     sizes = {f'{o.shape[1]}×{o.shape[0]}' for o in frames}
-    if out.suffix not in ('.gif', '.mp4'): raise ValueError(f"'{out}' is neither a .gif nor a .mp4: give the film one of these endings")
-    if len(sizes) != 1: raise ValueError(f"'{out}' needs frames of one size, got {' and '.join(sorted(sizes)[::-1]) or 'no frames'}")
+    if out.suffix not in ('.gif', '.mp4'): raise ValueError(f"'{out}' is neither .gif nor .mp4: give it such an ending")
+    if len(sizes) != 1:
+        raise ValueError(f"'{out}' needs frames of one size, got {' and '.join(sorted(sizes)[::-1]) or 'no frames'}")
     if out.suffix == '.mp4': return write_whole(out, _mp4(frames, ms, last_ms))
-    times = [ms]*(len(frames) - 1) + [last_ms] if len(frames) > 1 else last_ms      # Pillow wants one number for one frame
+    times = [ms]*(len(frames) - 1) + [last_ms] if len(frames) > 1 else last_ms   # for one frame, one number
     return write_whole(out, iio.imwrite('<bytes>', frames, extension='.gif', duration=times, loop=0))
 
 def _mp4(frames, ms, last_ms):
     "The bytes of a video; H.264 wants even sizes, and the last row and column are doubled for them"
-    if not find_spec('imageio_ffmpeg'): raise ValueError("an .mp4 needs ffmpeg: pip install 'imageio[ffmpeg]', or name a .gif")
+    if not find_spec('imageio_ffmpeg'): raise ValueError("an .mp4 needs imageio[ffmpeg]: install it, or name a .gif")
     x = np.stack(frames + frames[-1:]*(last_ms//ms - 1))
     x = np.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)), 'edge')
     with TemporaryDirectory() as folder:
@@ -77,7 +79,7 @@ def slerp(
     "Go from one latent to another on a circle, not a line (1609.04468)"
     u, v = F.normalize(a, dim=-1), F.normalize(b, dim=-1)
     w = 2 * torch.atan2((u - v).norm(dim=-1, keepdim=True), (u + v).norm(dim=-1, keepdim=True))
-    if (w > pi - 1e-3).any(): raise ValueError('a latent and its opposite have no shortest arc between them: draw another')
+    if (w > pi - 1e-3).any(): raise ValueError('between a latent and its opposite is no shortest arc: draw another')
     w = w.clamp_min(1e-4)     # as good as parallel
     return torch.sin((1 - t)*w)/torch.sin(w) * a + torch.sin(t*w)/torch.sin(w) * b
 
@@ -89,7 +91,8 @@ def latent_walk(
     path=slerp, # a function of a, b and t; `torch.lerp` walks straight
 ): # frames×nz: m·steps when closed, else (m-1)·steps + 1
     "Latents of the frames of a walk"
-    if len(z) < 2 or steps < 1: raise ValueError(f'a walk through {len(z)} latents in steps={steps}: give at least two latents and one step')
+    if len(z) < 2 or steps < 1:
+        raise ValueError(f'a walk through {len(z)} latents in steps={steps}: give at least two latents and one step')
     t = torch.arange(steps, device=z.device)[:, None] / steps
     legs = [path(a, b, t) for a, b in pairwise([*z, z[0]] if closed else z)]
     return torch.cat(legs if closed else [*legs, z[-1:]])
@@ -124,7 +127,7 @@ def nearest_real(
 ): # distances and indices, both n×k, the nearest first
     "Find the real pictures that are nearest to each fake"
     real, f = real.x if isinstance(real, ImageSet) else real, features or (lambda x: x.flatten(1))
-    if fake.dtype != torch.uint8 or real.dtype != torch.uint8: raise ValueError('pictures must be bytes: from_range makes them')
+    if {fake.dtype, real.dtype} != {torch.uint8}: raise ValueError('pictures must be bytes: from_range makes them')
     if not features and fake.shape[1:] != real.shape[1:]:
         raise ValueError(f'cannot compare pixels of {tuple(fake.shape[1:])} with those of {tuple(real.shape[1:])}')
     if not 1 <= k <= len(real): raise ValueError(f'k={k}: there are {len(real)} real pictures')
@@ -144,7 +147,8 @@ def copy_check(
     real, # m×c×h×w bytes, or an `ImageSet`: what they were trained on
     features=None, # as in `nearest_real`
 ): # a table: 1 %, median and 99 % of both kinds of distance
-    "Compare how far samples lie from the nearest training picture with how far n of these lie from the nearest other one"
+    "Compare how far samples and training pictures lie from the nearest (other) training picture"
     x = real.x if isinstance(real, ImageSet) else real
-    d = {'samples': nearest_real(fake, x, features)[0][:, 0], 'training pictures': nearest_real(x[:len(fake)], x, features, k=2)[0][:, 1]}
-    return pd.DataFrame({k: v.quantile(v.new_tensor([0.01, 0.5, 0.99])).tolist() for k, v in d.items()}, index=['1 %', 'median', '99 %'])
+    own, others = nearest_real(fake, x, features)[0][:, 0], nearest_real(x[:len(fake)], x, features, k=2)[0][:, 1]
+    shares = lambda d: d.quantile(d.new_tensor([0.01, 0.5, 0.99])).tolist()
+    return pd.DataFrame({'samples': shares(own), 'training pictures': shares(others)}, index=['1 %', 'median', '99 %'])

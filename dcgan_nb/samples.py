@@ -9,13 +9,13 @@ __all__ = ['sample_run']
 
 # %% ../nbs/27_samples.ipynb #sm05
 from .core import *
-import hashlib, io, json, numpy as np, re, sys, tarfile, torch, torch.nn.functional as F
+import hashlib, io, json, numpy as np, re, tarfile, torch, torch.nn.functional as F
 from fastcore.basics import patch
-from fastcore.imports import IN_NOTEBOOK
 from fastprogress import progress_bar
 from pathlib import Path
 from .data import image_grid
 from .latents import truncate
+from .learner import on_screen
 from .models import Generator
 from .run import load_generator
 
@@ -52,13 +52,15 @@ def _packed(format, a, x):
     return [f.getvalue()]
 
 # %% ../nbs/27_samples.ipynb #sm10
-def _digest(*tensors): return hashlib.sha256(b''.join(o.cpu().contiguous().numpy().tobytes() for o in tensors)).hexdigest()[:16]
+def _digest(*tensors):
+    return hashlib.sha256(b''.join(o.cpu().contiguous().numpy().tobytes() for o in tensors)).hexdigest()[:16]
 
 def _own_folder(out, about, names):
     "Keep the files of this set that are wanted, and remove those of another"
     file = out/'samples.json'
     here = [o for o in out.iterdir() if _ours.fullmatch(o.name)] if out.exists() else []
-    if here and not file.exists(): raise FileExistsError(f"'{out}' holds {here[0].name}, which is not of a set of samples: choose another folder with --out")
+    if here and not file.exists():
+        raise FileExistsError(f"'{out}' holds {here[0].name}, which is not of a set of samples: choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     same = file.exists() and file.read_text() == about
     for o in here:
@@ -89,11 +91,13 @@ def save_samples(self:Generator,
     if z is not None and len(z) < n: raise ValueError(f'n={n}, but there are {len(z)} latents: ask for as many at most')
     out, size, net = Path(out).expanduser(), _parts[format], self.frozen()
     seed = int(np.random.default_rng().integers(2**63)) if seed is None and z is None else seed
-    about = dict(generator=_digest(*net.state_dict().values()), latents=seed if z is None else _digest(z[:n]), tau=tau, format=format)
+    which = seed if z is None else _digest(z[:n])
+    about = dict(generator=_digest(*net.state_dict().values()), latents=which, tau=tau, format=format)
     names = [_names(format, a, min(a + size, n)) for a in range(0, n, size)]
     _own_folder(out, json.dumps(about), {o for part in names for o in part} | {'grid.png'})
-    parts = progress_bar(zip(names, _batches(n, size, net.nz, seed, z)), total=len(names), display=n > 1000 and (IN_NOTEBOOK or sys.stdout.isatty()))
-    for i, (part, latents) in enumerate(parts): _write_part(net, out, format, i*size, part, truncate(latents, tau) if tau else latents)
+    parts = zip(names, _batches(n, size, net.nz, seed, z))
+    for i, (part, latents) in enumerate(progress_bar(parts, total=len(names), display=n > 1000 and on_screen())):
+        _write_part(net, out, format, i*size, part, truncate(latents, tau) if tau else latents)
     return [out/o for part in names for o in part] + [out/'grid.png']
 
 def _write_part(net, out, format, a, names, z):
@@ -104,7 +108,8 @@ def _write_part(net, out, format, a, names, z):
     x = net.draw(z[:64] if done else z, 64).cpu()[:n]
     if not a: image_grid(x[:64], cols=min(8, n)).save(out/'grid.png')
     if done: return
-    for name, data in zip(names, _packed(format, a, x)): write_whole(out/name, data, sync=format != 'png')     # 15 ms of waiting is too long for a small file …
+    for name, data in zip(names, _packed(format, a, x)):
+        write_whole(out/name, data, sync=format != 'png')     # 15 ms of waiting is too long for a small file …
 
 # %% ../nbs/27_samples.ipynb #sm13
 def sample_run(
