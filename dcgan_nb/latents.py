@@ -23,7 +23,7 @@ from .models import sample_z
 # %% ../nbs/13_latents.ipynb #lt08
 class SampleGrid(GANCallback):
     "Save a grid of pictures for fixed latents at every n-th epoch and at the last"
-    order, rank0 = 70, True
+    order, rank0, static = 70, True, True
     def __init__(self,
         every:int=5, # epochs between grids
         n:int=64, # pictures in a grid
