@@ -110,7 +110,7 @@ def settings(folder):
                 myst_enable_extensions=['dollarmath', 'attrs_inline'], myst_heading_anchors=4, myst_heading_slug_func='docs.slug',
                 myst_html_meta={'description': cfg.description, 'property=og:title': cfg.lib_name, 'property=og:description': cfg.description,
                                 'property=og:image': f'{home}/{card}', 'property=og:url': f'{home}/', 'twitter:card': 'summary_large_image'},
-                suppress_warnings=['config.cache', 'myst.header'])
+                suppress_warnings=['config.cache', 'myst.header', 'mystnb.unknown_mime_type', 'mystnb.mime_type', 'misc.highlighting_failure'])
 
 def build(out):
     with tempfile.TemporaryDirectory() as tmp:
