@@ -93,8 +93,10 @@ class BestGenerator(GANCallback):
         self.features = self.features or cifar10_features().to(self.dls.device)
         if self.reference is None: self.reference = self.stats_of(self.part(0))
         if self.reference.n <= (d := len(self.reference.mean)):
-            return print(f'no distance is followed: {self.reference.n} pictures are too few for {d} features, {d + 1} are needed')
-        self.nets = {'fd': lambda: self.generator} | ({'fd_ema': self.averaging.read} if any(isinstance(o, EMA) for o in self.cbs) else {})
+            return print(f'no distance is followed: {self.reference.n} pictures are too few for {d} features, '
+                         f'{d + 1} are needed')
+        self.nets = {'fd': lambda: self.generator}
+        if any(isinstance(o, EMA) for o in self.cbs): self.nets['fd_ema'] = self.averaging.read
         names = self.recorder.metric_names
         for name in self.nets: names.insert(len(names) - self.recorder.add_time, name)
 
@@ -106,9 +108,13 @@ class BestGenerator(GANCallback):
 
     def before_epoch(self):
         if self.together(self.bad) < self.patience: return
-        if self.nets: print(f'stopped after epoch {self.found[-1][1]}: a distance of {self.found[-1][0]:.3g}, {self.bad} times in a row more than '
-              f'{self.ratio:g} times the best, {self.best[0]:.3g} after epoch {self.best[1]}, which is kept')
+        if self.nets: self.say_why()
         raise CancelFitException
+
+    def say_why(self):
+        (now, epoch, _), (best, when, _) = self.found[-1], self.best
+        print(f'stopped after epoch {epoch}: a distance of {now:.3g}, {self.bad} times in a row more than '
+              f'{self.ratio:g} times the best, {best:.3g} after epoch {when}, which is kept')
 
     def together(self, n):
         "The first process's number, for all"
@@ -129,7 +135,12 @@ def stats_of(self:BestGenerator, batches): return feature_stats(batches, self.fe
 
 @patch
 def distance(self:BestGenerator, net, reference, seed=0):
-    return fd(reference, self.stats_of(fakes(net, reference.n, self.seed + seed + 10**6)))     # latents that nobody else draws
+    "On latents that nobody else draws"
+    return fd(reference, self.stats_of(fakes(net, reference.n, self.seed + seed + 10**6)))
+
+@patch
+def keep(self:BestGenerator, net):
+    self.learn.best_generator = self.kept = _still(net).to(memory_format=torch.contiguous_format)
 
 @patch
 def measure(self:BestGenerator):
@@ -137,7 +148,7 @@ def measure(self:BestGenerator):
     nets = {k: get() for k, get in self.nets.items()}
     values = {k: self.distance(net, self.reference) for k, net in nets.items()}
     which = min(values, key=values.get)
-    if values[which] < self.best[0]: self.learn.best_generator = self.kept = _still(nets[which]).to(memory_format=torch.contiguous_format)
+    if values[which] < self.best[0]: self.keep(nets[which])
     self.found.append((values[which], self.epochs + 1, which))
     self.bad = self.bad + 1 if values[which] > self.ratio * self.best[0] else 0
     return list(values.values())
@@ -157,5 +168,5 @@ def state_dict(self:BestGenerator):
 def load_state_dict(self:BestGenerator, state):
     self.found, self.bad, self.epochs = [tuple(o) for o in state['found']], state['bad'], state['epochs']
     if state['best'] is not None:
-        self.learn.best_generator = self.kept = _still(self.generator).to(memory_format=torch.contiguous_format)
+        self.keep(self.generator)
         self.kept.load_state_dict(state['best'])

@@ -261,19 +261,25 @@ def lr_find(self:DCGANLearner, *args, **kwargs):
     raise NotImplementedError('lr_find looks for a falling loss, and the losses of a GAN need not fall: start from lr=2e-4')
 
 # %% ../nbs/10_learner.ipynb #6e77b1e5
+def _beside(o, like): return o.to(like.device) if isinstance(o, torch.Tensor) else like.new_full((), o)
+
 class StepMean(LossMetric):
     "An epoch's mean of what each step leaves in `loss_func`, summed on the device; steps where it is not finite do not count"
     alone = False
-    def accumulate(self, learn):
-        value, n, self.alone = getattr(learn.loss_func, self.attr).detach(), find_bs(learn.yb), not learn.training
-        total, count = (o.to(value.device) if isinstance(o, torch.Tensor) else o for o in (self.total, self.count))
-        good = value.isfinite()
-        self.total, self.count = total + torch.where(good, value * n, 0.), count + good * n
+    def accumulate(self, learn): self.add([self], [getattr(learn.loss_func, self.attr).detach()], learn)
+    @staticmethod
+    def add(means, values, learn):
+        "Add a step's values to several means in a few operations"
+        values, n = torch.stack(values), find_bs(learn.yb)
+        total, count = (torch.stack([_beside(getattr(o, k), values) for o in means]) for k in ('total', 'count'))
+        good = values.isfinite()
+        total, count = total + torch.where(good, values * n, 0.), count + good * n
+        for o, t, c in zip(means, total.unbind(), count.unbind()): o.total, o.count, o.alone = t, c, not learn.training
 
     @property
     def value(self):
         if not isinstance(self.count, torch.Tensor): return torch.tensor(float('nan'))
-        both = torch.stack([self.total, self.count.to(self.total.dtype)])
+        both = torch.stack([self.total, self.count])
         if num_distrib() > 1 and not self.alone: torch.distributed.all_reduce(both)
         return both[0] / both[1]
 

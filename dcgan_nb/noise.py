@@ -34,10 +34,13 @@ class InstanceNoise(GANCallback):
 
     def add_noise(self, net, args):
         x, = args
-        if net.training: return x + self.level * torch.randn(x.shape, generator=self.rng, device=x.device, dtype=x.dtype)
+        if not net.training: return
+        return x + self.level * torch.randn(x.shape, generator=self.rng, device=x.device, dtype=x.dtype)
 
 # %% ../nbs/11_noise.ipynb #e69fa0fe
-def _each(x, rng): return torch.rand(len(x), 1, 1, 1, generator=rng, device=x.device, dtype=x.dtype)    # a number between 0 and 1 for each picture
+def _each(x, rng):
+    "A number between 0 and 1 for each picture"
+    return torch.rand(len(x), 1, 1, 1, generator=rng, device=x.device, dtype=x.dtype)
 
 def _flip(x, rng): return torch.where(_each(x, rng) < 0.5, x.flip(-1), x)
 
@@ -51,7 +54,8 @@ def _shift(x, rng):
 
 def _cutout(x, rng):
     "A window of half the height and width becomes grey; its centre may lie anywhere"
-    rows, cols = ((torch.arange(n, device=x.device) + 0.5 - n*_each(x, rng).flatten(1)).abs() < n/4 for n in x.shape[2:])
+    place = lambda n: torch.arange(n, device=x.device) + 0.5 - n*_each(x, rng).flatten(1)     # distance from the center
+    rows, cols = (place(n).abs() < n/4 for n in x.shape[2:])
     return x * ~(rows[:, None, :, None] & cols[:, None, None, :])
 
 def _color(x, rng):
