@@ -29,11 +29,12 @@ def fingerprint(
     h.update(ds.x.cpu().contiguous().numpy())
     return h.hexdigest()[:16]
 
-# %% ../nbs/23_checkpoint.ipynb #f3c915ba
+# %% ../nbs/23_checkpoint.ipynb #06668deb
 def _random_state():
     "States of the global random number generators, in plain types"
     name, keys, *rest = np.random.get_state()
-    return dict(python=random.getstate(), numpy=[name, keys.tolist(), *rest], torch=torch.get_rng_state(), cuda=torch.cuda.get_rng_state_all())
+    return dict(python=random.getstate(), numpy=[name, keys.tolist(), *rest], torch=torch.get_rng_state(),
+                cuda=torch.cuda.get_rng_state_all())
 
 def _set_random_state(s):
     random.setstate(s['python'])
@@ -41,11 +42,14 @@ def _set_random_state(s):
     torch.set_rng_state(s['torch'])
     if len(s['cuda']) == torch.cuda.device_count(): torch.cuda.set_rng_state_all(s['cuda'])
 
-# %% ../nbs/23_checkpoint.ipynb #62949f1d
+# %% ../nbs/23_checkpoint.ipynb #bd51dade
 def _stateful(cbs): return [cb for cb in cbs if hasattr(type(cb), 'state_dict') and getattr(cb, 'here', True)]
 def _own(learn):
-    return dict(rng=learn.rng.get_state(), random=_random_state(), callbacks={cb.name: cb.state_dict() for cb in _stateful(learn.cbs)},
+    return dict(rng=learn.rng.get_state(), random=_random_state(),
+                callbacks={cb.name: cb.state_dict() for cb in _stateful(learn.cbs)},
                 metrics=[[m.total, m.count] for m in learn.metrics if hasattr(m, 'total')])
+
+_smooth = 'count', 'now', 'val', 'fetched'
 
 def _others(learn):
     "What each of several processes has of its own"
@@ -66,10 +70,10 @@ def training_state(self:DCGANLearner,
         **{k: v.state_dict() for k, v in nets.items()}, config={k: getattr(v, 'config', None) for k, v in nets.items()},
         opt=self.opt.state_dict(), scaler=self.scaler.state_dict(), **_own(self), processes=_others(self),
         losses=torch.tensor(self.show_losses.losses, dtype=torch.float64),
-        recorder=dict(values=[list(o) for o in r.values], lrs=list(r.lrs), iters=list(r.iters), losses=torch.tensor(r.losses),
-                      smooth=[r.smooth_loss.count, r.smooth_loss.now, r.smooth_loss.val, r.smooth_loss.fetched]))
+        recorder=dict(values=[list(o) for o in r.values], lrs=list(r.lrs), iters=list(r.iters),
+                      losses=torch.tensor(r.losses), smooth=[getattr(r.smooth_loss, o) for o in _smooth]))
 
-# %% ../nbs/23_checkpoint.ipynb #fca46be4
+# %% ../nbs/23_checkpoint.ipynb #c21e4900
 class Restore(GANCallback):
     "Start a fit in the middle of another, from its `training_state`"
     order, static = 1000, True      # when every other callback has been reset
@@ -90,14 +94,15 @@ class Restore(GANCallback):
         r = self.recorder
         self.show_losses.losses = [tuple(o) for o in s['losses'].tolist()]
         r.values, r.lrs, r.iters, r.losses = [list(s['recorder'][o]) for o in ('values', 'lrs', 'iters', 'losses')]
-        r.smooth_loss.count, r.smooth_loss.now, r.smooth_loss.val, r.smooth_loss.fetched = s['recorder']['smooth']
+        for o, v in zip(_smooth, s['recorder']['smooth'], strict=True): setattr(r.smooth_loss, o, v)
         self.learn.train_iter = len(r.lrs)
-        if getattr(getattr(self, 'progress', None), 'mbar', None): self.progress.mbar.update(0)    # the bar starts its clock at 0
+        bar = getattr(getattr(self, 'progress', None), 'mbar', None)
+        if bar: bar.update(0)    # it starts its clock at 0
 
     def before_train(self):
         s, dl = self.state, self.dls.train
-        again = self.epoch == s['epoch'] and s['batch']
-        dl.fake_l.generator = torch.Generator() if again else None      # PyTorch's loader has drawn its seed for this epoch already
+        again = self.epoch == s['epoch'] and s['batch']      # then PyTorch's loader has drawn its seed already
+        dl.fake_l.generator = torch.Generator() if again else None
         if self.epoch != s['epoch']: return
         dl.rng.setstate(s['order'])
         dl.done = s['batch']
@@ -105,9 +110,10 @@ class Restore(GANCallback):
         if dl.done: self.restore_metrics(s['metrics'])
 
     def restore_metrics(self, sums):
-        for m, o in zip((m for m in self.metrics if hasattr(m, 'total')), sums, strict=True): m.total, m.count = to_device(o, self.dls.device)
+        metrics = [m for m in self.metrics if hasattr(m, 'total')]
+        for m, o in zip(metrics, sums, strict=True): m.total, m.count = to_device(o, self.dls.device)
 
-# %% ../nbs/23_checkpoint.ipynb #609162c3
+# %% ../nbs/23_checkpoint.ipynb #f146dfb2
 def save_checkpoint(
     run, # the run folder
     state:dict, # what to save
@@ -120,22 +126,26 @@ def save_checkpoint(
     file, buffer = folder/f'step_{step:08d}.pt', io.BytesIO()
     torch.save(state, buffer)
     write_whole(file, buffer.getbuffer())
-    write_whole(file.with_suffix('.json'), json.dumps(about | dict(sha256=hashlib.sha256(buffer.getbuffer()).hexdigest())).encode())
+    about = about | dict(sha256=hashlib.sha256(buffer.getbuffer()).hexdigest())
+    write_whole(file.with_suffix('.json'), json.dumps(about).encode())
     stay = [o.stem for o in sorted(folder.glob('step_*.json')) if o.stem <= file.stem][-keep:]
     for o in folder.glob('step_*'):
         if o.stem not in stay: o.unlink()
     return file
 
-# %% ../nbs/23_checkpoint.ipynb #c8f385de
+# %% ../nbs/23_checkpoint.ipynb #481ae541
 def _read_checkpoint(meta):
     file = meta.with_suffix('.pt')
     try: about, data = json.loads(meta.read_text()), file.read_bytes()
     except (OSError, ValueError) as e: raise ValueError(f"the checkpoint '{file}' is incomplete ({type(e).__name__})") from e
-    if hashlib.sha256(data).hexdigest() != about.get('sha256'): raise ValueError(f"the checkpoint '{file}' is torn: its checksum does not match")
+    if hashlib.sha256(data).hexdigest() != about.get('sha256'):
+        raise ValueError(f"the checkpoint '{file}' is torn: its checksum does not match")
     try: state = torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError) as e:
-        raise ValueError(f"'{file}' is not loaded: it holds something else than tensors and numbers ({str(e).splitlines()[0][:100]})") from e
-    if not isinstance(state, dict) or not {'generator', 'opt', 'order', 'recorder'} <= set(state): raise ValueError(f"'{file}' is not a checkpoint of dcgan_nb")
+        why = str(e).splitlines()[0][:100]
+        raise ValueError(f"'{file}' is not loaded: it holds something else than tensors and numbers ({why})") from e
+    if not isinstance(state, dict) or not {'generator', 'opt', 'order', 'recorder'} <= set(state):
+        raise ValueError(f"'{file}' is not a checkpoint of dcgan_nb")
     return state
 
 def load_checkpoint(
@@ -151,7 +161,7 @@ def load_checkpoint(
             return state
     if faults: raise ValueError('; '.join(faults) + ': there is no other')
 
-# %% ../nbs/23_checkpoint.ipynb #9ef512d1
+# %% ../nbs/23_checkpoint.ipynb #9c365dcb
 def save_interval(
     every, # epochs (5) or minutes ('10m') between two checkpoints
 ): # (epochs, None) or (None, seconds)
@@ -186,9 +196,10 @@ class Checkpoint(GANCallback):
 
     def after_epoch(self):
         done = self.epoch + 1
-        if done == self.n_epoch or self.epochs and done % self.epochs == 0: self.save(done, 0, self.dls.train.rng.getstate())
+        due = self.epochs and done % self.epochs == 0
+        if due or done == self.n_epoch: self.save(done, 0, self.dls.train.rng.getstate())
 
-# %% ../nbs/23_checkpoint.ipynb #73901734
+# %% ../nbs/23_checkpoint.ipynb #c144dcef
 @patch
 def agreed(self:Checkpoint, *wishes):
     "What one of several processes wants, all do; on GPUs they meet every 50 batches"
@@ -205,7 +216,8 @@ def seconds(self:Checkpoint): return self.before + time.monotonic() - self.began
 def save(self:Checkpoint, epoch, batch, order):
     "Save a checkpoint after so many epochs and batches, unless the losses have become NaN"
     self.show_losses.fetch()
-    state = self.training_state(epoch, batch, order) | dict(about=self.about, seconds=self.seconds, threads=torch.get_num_threads())
+    more = dict(about=self.about, seconds=self.seconds, threads=torch.get_num_threads())
+    state = self.training_state(epoch, batch, order) | more
     d, g = self.show_losses.losses[-1]
     about = dict(epoch=epoch, batch=batch, n_epoch=self.n_epoch, seconds=round(self.seconds, 1), d_loss=d, g_loss=g)
     if not rank_distrib(): save_checkpoint(self.path, state, about)
@@ -249,10 +261,11 @@ class TrimMemory(GANCallback):
     def after_epoch(self):
         if self.trim: self.trim(0)
 
-# %% ../nbs/23_checkpoint.ipynb #44062b35
-def _differences(was, now): return [f'{k} was {was.get(k)}, is {now.get(k)}' for k in dict.fromkeys([*was, *now]) if was.get(k) != now.get(k)]
+# %% ../nbs/23_checkpoint.ipynb #4247d4fe
+def _differences(was, now):
+    return [f'{k} was {was.get(k)}, is {now.get(k)}' for k in {**was, **now} if was.get(k) != now.get(k)]
 def _shapes(weights): return {k: tuple(v.shape) for k, v in weights.items()}
-def _hypers(opt): return {k: v for k, v in opt['param_groups'][0].items() if k in ('betas', 'eps', 'weight_decay', 'fused')}
+def _hypers(opt): return {k: opt['param_groups'][0].get(k) for k in ('betas', 'eps', 'weight_decay', 'fused')}
 
 @patch
 def check_state(self:DCGANLearner,
@@ -261,14 +274,17 @@ def check_state(self:DCGANLearner,
     "Refuse the state of another training, naming what differs"
     if not self.opt: self.create_opt()
     s, one = keep.state, dict(processes=1)
-    faults = _differences(one | s['about'], one | keep.about) + _differences(_hypers(s['opt']), _hypers(self.opt.state_dict()))
-    for name in 'generator', 'discriminator': faults += _differences(_shapes(s[name]), _shapes(getattr(self, name).state_dict()))
+    faults = _differences(one | s['about'], one | keep.about)
+    faults += _differences(_hypers(s['opt']), _hypers(self.opt.state_dict()))
+    for o in 'generator', 'discriminator': faults += _differences(_shapes(s[o]), _shapes(getattr(self, o).state_dict()))
     mine = (s['processes'][rank_distrib()] if s.get('processes') else s)['callbacks']
     faults += [f'it had no callback {cb.name}' for cb in _stateful([*self.cbs, *keep.extra]) if cb.name not in mine]
-    if faults: raise ValueError('this is another training: ' + '; '.join(faults[:3]) + ': resume with the same settings and images, or start a new run')
-    if keep.length < s['epoch']: raise ValueError(f"the run has had {s['epoch']} epochs, {keep.length} were asked for: ask for more")
-    if s['threads'] != torch.get_num_threads():
-        print(f"the run had {s['threads']} threads, now there are {torch.get_num_threads()}: equal to rounding, not to the last bit")
+    if faults: raise ValueError(f"this is another training: {'; '.join(faults[:3])}: "
+                                'resume with the same settings and images, or start a new run')
+    if keep.length < s['epoch']:
+        raise ValueError(f"the run has had {s['epoch']} epochs, {keep.length} were asked for: ask for more")
+    if s['threads'] != (n := torch.get_num_threads()):
+        print(f"the run had {s['threads']} threads, now there are {n}: equal to rounding, not to the last bit")
 
 # %% ../nbs/23_checkpoint.ipynb #d81da3ae
 @patch
