@@ -133,7 +133,7 @@ def save_checkpoint(
         if o.stem not in stay: o.unlink()
     return file
 
-# %% ../nbs/23_checkpoint.ipynb #481ae541
+# %% ../nbs/23_checkpoint.ipynb #15e97c1c
 def _read_checkpoint(meta):
     file = meta.with_suffix('.pt')
     try: about, data = json.loads(meta.read_text()), file.read_bytes()
@@ -144,7 +144,7 @@ def _read_checkpoint(meta):
     except (UnpicklingError, RuntimeError, EOFError) as e:
         why = str(e).splitlines()[0][:100]
         raise ValueError(f"'{file}' is not loaded: it holds something else than tensors and numbers ({why})") from e
-    if not isinstance(state, dict) or not {'generator', 'opt', 'order', 'recorder'} <= set(state):
+    if not isinstance(state, dict) or not {'generator', 'opt', 'order', 'config', 'metrics'} <= set(state):
         raise ValueError(f"'{file}' is not a checkpoint of dcgan_nb")
     return state
 

@@ -88,11 +88,13 @@ def sample_z(
     if seed is None: return torch.randn(n, nz)
     return torch.from_numpy(np.random.default_rng(seed).standard_normal((n, nz), dtype=np.float32))
 
-# %% ../nbs/08_models.ipynb #54c4235d
-def g_block(*layer): return nn.Sequential(nn.ConvTranspose2d(*layer, bias=False), nn.BatchNorm2d(layer[1]), nn.ReLU(True))
-def d_block(*layer): return nn.Sequential(nn.Conv2d(*layer, bias=False), nn.BatchNorm2d(layer[1]), nn.LeakyReLU(0.2, True))
+# %% ../nbs/08_models.ipynb #2299f947
+def g_block(*layer):
+    return nn.Sequential(nn.ConvTranspose2d(*layer, bias=False), nn.BatchNorm2d(layer[1]), nn.ReLU(True))
+def d_block(*layer):
+    return nn.Sequential(nn.Conv2d(*layer, bias=False), nn.BatchNorm2d(layer[1]), nn.LeakyReLU(0.2, True))
 
-# %% ../nbs/08_models.ipynb #a3deb335
+# %% ../nbs/08_models.ipynb #3411e63b
 class Generator(nn.Module):
     "DCGAN's generator (1511.06434, section 3): b×nz latents to b×c×h×w pictures in [-1, 1]"
     def __init__(self,
@@ -109,7 +111,8 @@ class Generator(nn.Module):
         init_dcgan(self)
 
     def forward(self, z):
-        if z.ndim != 2 or z.shape[1] != self.nz: raise ValueError(f'latents must be b×{self.nz}, got {"×".join(map(str, z.shape))}')
+        if z.ndim != 2 or z.shape[1] != self.nz:
+            raise ValueError(f'latents must be b×{self.nz}, got {"×".join(map(str, z.shape))}')
         return self.layers(z[:, :, None, None])
 
 # %% ../nbs/08_models.ipynb #81ea5b35

@@ -65,51 +65,6 @@ RECIPES = {o.name: o for o in (
     Recipe('folder', 'folder', size=64, epochs=0, updates=15_000, bs=32, beta2=0.99, real_label=0.95, fake_label=0.5,
            augment='flip shift cutout color', grid_every=0.05, fd_every=0.05, stop_ratio=3.))}
 
-# %% ../nbs/25_recipes.ipynb #21831455
-_ways = {'flip', 'shift', 'cutout', 'color'}
-_limits = {
-    'it must be greater than 0': (('lr', 'ngf', 'ndf', 'nz', 'grid_every'), lambda v: v > 0),
-    'it cannot be negative': (('epochs', 'updates', 'noise_start', 'noise_end', 'fd_every', 'stop_ratio'),
-                              lambda v: v >= 0),
-    'batch norm needs batches of at least 2': (('bs',), lambda v: v >= 2),
-    'it is a share of the run, from 0 to 1': (('augment_from', 'decay_from'), lambda v: 0 <= v <= 1),
-    'it is a number from 0 to 1': (('real_label', 'fake_label'), lambda v: 0 <= v <= 1),
-    'it must be at least 0 and below 1': (('beta1', 'beta2', 'ema'), lambda v: 0 <= v < 1),
-    'choose from flip shift cutout color': (('augment',), lambda v: set(v.split()) <= _ways),
-    'choose from auto, 1, 3, 4': (('channels',), lambda v: str(v) in ('auto', '1', '3', '4')),
-    'choose from crop, pad, squash': (('fit',), lambda v: v in ('crop', 'pad', 'squash')),
-    'choose from auto, fp32, bf16, fp16': (('precision',), lambda v: v in ('auto', 'fp32', 'bf16', 'fp16'))}
-
-def check_recipe(
-    r:Recipe, # the recipe
-): # the same
-    "Refuse values that cannot work"
-    for why, (names, fine) in _limits.items():
-        for o in names:
-            if not fine(v := getattr(r, o)): raise ValueError(f'{o}={v}: {why}')
-    if not r.epochs and not r.updates: raise ValueError('epochs=0 and updates=0: say with one of them how long to train')
-    return r
-
-_fields = [o.name for o in fields(Recipe)]
-
-def _named(name, names):
-    "A name that is not there, with the nearest one that is"
-    near = difflib.get_close_matches(name, names, 1)
-    return f"'{name}'" + (f": did you mean '{near[0]}'?" if near else '') + f" There are {', '.join(names)}"
-
-def get_recipe(
-    name='digits', # one of `RECIPES`, or a `Recipe` of your own
-    **changes # fields to replace; those that are None keep the recipe's value
-): # a `Recipe`
-    "Look a recipe up and change some of its fields"
-    if not isinstance(name, Recipe) and name not in RECIPES:
-        raise ValueError(f'there is no recipe {_named(name, RECIPES)}')
-    changes = {k: v for k, v in changes.items() if v is not None}
-    for o in set(changes) - set(_fields): raise ValueError(f'a recipe has no {_named(o, _fields)}')
-    if changes.get('updates'): changes = dict(epochs=0) | changes
-    elif changes.get('epochs', 1) <= 0: raise ValueError(f"epochs={changes['epochs']}: it must be greater than 0")
-    return check_recipe(replace(name if isinstance(name, Recipe) else RECIPES[name], **changes))
-
 # %% ../nbs/25_recipes.ipynb #735756e8
 _ways = {'flip', 'shift', 'cutout', 'color'}
 _limits = {
@@ -155,7 +110,52 @@ def get_recipe(
     elif changes.get('epochs', 1) <= 0: raise ValueError(f"epochs={changes['epochs']}: it must be greater than 0")
     return check_recipe(replace(name if isinstance(name, Recipe) else RECIPES[name], **changes))
 
-# %% ../nbs/25_recipes.ipynb #c1742b66
+# %% ../nbs/25_recipes.ipynb #c628e259
+_ways = {'flip', 'shift', 'cutout', 'color'}
+_limits = {
+    'it must be greater than 0': (('lr', 'ngf', 'ndf', 'nz', 'grid_every'), lambda v: v > 0),
+    'it cannot be negative': (('epochs', 'updates', 'noise_start', 'noise_end', 'fd_every', 'stop_ratio'),
+                              lambda v: v >= 0),
+    'batch norm needs batches of at least 2': (('bs',), lambda v: v >= 2),
+    'it is a share of the run, from 0 to 1': (('augment_from', 'decay_from'), lambda v: 0 <= v <= 1),
+    'it is a number from 0 to 1': (('real_label', 'fake_label'), lambda v: 0 <= v <= 1),
+    'it must be at least 0 and below 1': (('beta1', 'beta2', 'ema'), lambda v: 0 <= v < 1),
+    'choose from flip shift cutout color': (('augment',), lambda v: set(v.split()) <= _ways),
+    'choose from auto, 1, 3, 4': (('channels',), lambda v: str(v) in ('auto', '1', '3', '4')),
+    'choose from crop, pad, squash': (('fit',), lambda v: v in ('crop', 'pad', 'squash')),
+    'choose from auto, fp32, bf16, fp16': (('precision',), lambda v: v in ('auto', 'fp32', 'bf16', 'fp16'))}
+
+def check_recipe(
+    r:Recipe, # the recipe
+): # the same
+    "Refuse values that cannot work"
+    for why, (names, fine) in _limits.items():
+        for o in names:
+            if not fine(v := getattr(r, o)): raise ValueError(f'{o}={v}: {why}')
+    if not r.epochs and not r.updates: raise ValueError('epochs=0 and updates=0: say with one of them how long to train')
+    return r
+
+_fields = [o.name for o in fields(Recipe)]
+
+def _named(name, names):
+    "A name that is not there, with the nearest one that is"
+    near = difflib.get_close_matches(name, names, 1)
+    return f"'{name}'" + (f": did you mean '{near[0]}'?" if near else '') + f" There are {', '.join(names)}"
+
+def get_recipe(
+    name='digits', # one of `RECIPES`, or a `Recipe` of your own
+    **changes # fields to replace; those that are None keep the recipe's value
+): # a `Recipe`
+    "Look a recipe up and change some of its fields"
+    if not isinstance(name, Recipe) and name not in RECIPES:
+        raise ValueError(f'there is no recipe {_named(name, RECIPES)}')
+    changes = {k: v for k, v in changes.items() if v is not None}
+    for o in set(changes) - set(_fields): raise ValueError(f'a recipe has no {_named(o, _fields)}')
+    if changes.get('updates'): changes = dict(epochs=0) | changes
+    elif changes.get('epochs', 1) <= 0: raise ValueError(f"epochs={changes['epochs']}: it must be greater than 0")
+    return check_recipe(replace(name if isinstance(name, Recipe) else RECIPES[name], **changes))
+
+# %% ../nbs/25_recipes.ipynb #f94b33ce
 def recipe_of(
     card:dict, # a run's card
 ): # its `Recipe`
@@ -180,7 +180,7 @@ def fit_length(
     "Turn updates into epochs"
     return r if r.epochs else replace(r, epochs=min(2000, ceil(r.updates / max(1, n // r.bs))))
 
-# %% ../nbs/25_recipes.ipynb #f94b33ce
+# %% ../nbs/25_recipes.ipynb #3ebff16d
 def recipe_of(
     card:dict, # a run's card
 ): # its `Recipe`

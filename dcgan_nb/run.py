@@ -238,7 +238,7 @@ def checkpoint(self:Run): # a `training_state`, or None
     "Where to go on, if this run is to go on"
     return load_checkpoint(self.path) if self.going_on else None
 
-# %% ../nbs/24_run.ipynb #1b2dbdff
+# %% ../nbs/24_run.ipynb #234b76b5
 def _determinism(device):
     cpu = device.type == 'cpu'
     return dict(seeded='first weights, order of the images, latents, noise', bit_for_bit=cpu,
@@ -271,9 +271,18 @@ def start(self:Run,
     device=None, # the device, where one was asked for
 ):
     "Empty the folder of a new run, show the data, and say that it is running"
+    self.check_room(learn)
     if not self.going_on: self.clear(learn.dls.train.dataset)
     old = self.card if self.going_on else dict(recipe=recipe.name, state='', epochs=0, seconds=0.)
     write_card(self.path, **old | _card_facts(recipe, learn, data, device) | dict(state='running'))
+
+@patch
+def check_room(self:Run, learn):
+    "Refuse a disk that cannot hold the checkpoints: two and a new one, each the weights and Adam's two moments of them"
+    there = next(o for o in (self.path, *self.path.absolute().parents) if o.exists())
+    need, free = 10 * sum(o.nbytes for o in learn.model.parameters()), shutil.disk_usage(there).free
+    if free < need: raise OSError(f"'{self.path}' needs some {need/1e6:.0f} MB, and its disk has {free/1e6:.0f} MB left: "
+                                  'make room, or choose another folder with --out')
 
 @patch
 def clear(self:Run, ds):
