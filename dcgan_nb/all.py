@@ -33,7 +33,7 @@ from .latents import SampleGrid, copy_check, latent_walk, make_film, nearest_rea
 from .explorer import Explorer, principal_directions
 
 # take it elsewhere
-from .export import check_export, demo_page, export_run, to_onnx, to_program
+from .export import check_export, demo_page, demo_z, export_run, to_onnx, to_program
 from .hub import model_card, push_run
 
 # ask the machine, and plot
