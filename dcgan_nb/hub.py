@@ -73,7 +73,7 @@ def _training(run, card):
             'software': ', '.join(f'{k} {v}' for k, v in card['versions'].items()),
             'last epoch': _last_epoch(run, card)}
 
-# %% ../nbs/42_hub.ipynb #fa6f68fc
+# %% ../nbs/42_hub.ipynb #4a69514d
 _now = dict(generator='last', generator_ema='ema')      # names in files of before
 _features = dict(cifar10='CIFAR-10 classifier')
 
@@ -114,7 +114,7 @@ def _results(run, card, which):
 
 def _public(o):
     "Without what names a folder, a machine or a process"
-    secret = 'pid', 'host', 'started', 'origin', 'path', 'given', 'asked_device'
+    secret = 'pid', 'host', 'started', 'origin', 'path', 'given'
     return {k: _public(v) if isinstance(v, dict) else v for k, v in o.items() if k not in secret}
 
 # %% ../nbs/42_hub.ipynb #9a5d9ebf
