@@ -133,11 +133,12 @@ def save_checkpoint(
         if o.stem not in stay: o.unlink()
     return file
 
-# %% ../nbs/23_checkpoint.ipynb #15e97c1c
+# %% ../nbs/23_checkpoint.ipynb #fcff6ac6
 def _read_checkpoint(meta):
     file = meta.with_suffix('.pt')
     try: about, data = json.loads(meta.read_text()), file.read_bytes()
-    except (OSError, ValueError) as e: raise ValueError(f"the checkpoint '{file}' is incomplete ({type(e).__name__})") from e
+    except (OSError, ValueError) as e:
+        raise ValueError(f"the checkpoint '{file}' is incomplete ({type(e).__name__})") from e
     if hashlib.sha256(data).hexdigest() != about.get('sha256'):
         raise ValueError(f"the checkpoint '{file}' is torn: its checksum does not match")
     try: state = torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)

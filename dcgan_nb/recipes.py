@@ -47,13 +47,14 @@ def dls(self:Recipe,
         raise ValueError(f"the recipe '{self.name}' needs your pictures: give their folder with --data DIR")
     return dict(digits=digits_dls, cifar10=cifar10_dls, cars=cars_dls)[self.dataset](self.size, self.bs, device)
 
-# %% ../nbs/26_train.ipynb #0298a01a
+# %% ../nbs/26_train.ipynb #357bf2c1
 def _falling(r):
     "The learning rate stays, and then falls to nothing"
     parts = [r.decay_from, 1 - r.decay_from], [SchedNo(r.lr, r.lr), SchedLin(r.lr, 0)]
     return ParamScheduler(dict(lr=combine_scheds(*parts)))
 
-def _following(r): return BestGenerator(every=in_epochs(r.fd_every, r.epochs), n=10_000, ratio=r.stop_ratio or inf, patience=4)
+def _following(r):
+    return BestGenerator(every=in_epochs(r.fd_every, r.epochs), n=10_000, ratio=r.stop_ratio or inf, patience=4)
 
 @patch
 def cbs(self:Recipe):
@@ -102,7 +103,7 @@ class TimeLeft(GANCallback):
         if self.dls.device.type == 'cuda': torch.cuda.synchronize()
         return time.perf_counter()
 
-# %% ../nbs/26_train.ipynb #02869d39
+# %% ../nbs/26_train.ipynb #54f0d5f9
 @contextmanager
 def together(
     device=None, # where to train; by default the best device there is
@@ -114,7 +115,7 @@ def together(
     team.destroy_process_group()
 
 def _one_first(): return PartialState().main_process_first() if num_distrib() > 1 else nullcontext()    # one downloads
-def _agree(choice): return broadcast_object_list([choice])[0] if num_distrib() > 1 else choice          # the first one's
+def _agree(choice): return broadcast_object_list([choice])[0] if num_distrib() > 1 else choice    # the first one's
 def _parallel(r, learn):
     if num_distrib() < 2: return nullcontext()
     return learn.distrib_ctx(sync_bn=r.sync_bn, cpu=learn.dls.device.type == 'cpu')
@@ -125,7 +126,7 @@ def _check_share(r, dls):
     if r.sync_bn and dls.device.type != 'cuda': raise ValueError('sync_bn: batch norm is shared between GPUs only')
     shard(dls.train, rank_distrib(), num_distrib())
 
-# %% ../nbs/26_train.ipynb #967d086b
+# %% ../nbs/26_train.ipynb #a744229c
 def _plain(r): return json.loads(json.dumps(asdict(r)))
 @patch(as_prop=True)
 def decided(self:Recipe):
@@ -141,7 +142,8 @@ def _asked(run, recipe, changes):
         raise ValueError(f"the run in '{run.path}' has {k}={have}, {v} was asked for: resume it with its own settings, "
                          'or start a new run with --out')
     if run.state == 'finished' and now.epochs <= card['epochs']:
-        raise ValueError(f"the run in '{run.path}' is finished, after {card['epochs']} epochs: ask for more with --epochs")
+        raise ValueError(f"the run in '{run.path}' is finished, after {card['epochs']} epochs: "
+                         'ask for more with --epochs')
     return replace(was, epochs=now.epochs or was.epochs)
 
 # %% ../nbs/26_train.ipynb #76e177d9
@@ -173,13 +175,14 @@ def train(
             run.finish(learn)
     return learn
 
-# %% ../nbs/26_train.ipynb #95ff32ad
+# %% ../nbs/26_train.ipynb #2fdc072e
 _features = dict(cifar10=cifar10_features, inception=inception_features)
 
 def _test_pictures(ds):
     "The test pictures that lie beside the training ones, as those of CIFAR-10 do, or None"
     path, (_, channels, *size) = Path(ds.path), ds.x.shape
-    if 'train' not in path.name or not (beside := path.with_name(path.name.replace('train', 'test'))).is_dir(): return None
+    beside = path.with_name(path.name.replace('train', 'test')) if ds.path else path
+    if beside == path or not beside.is_dir(): return None
     return read_images(beside, tuple(size), channels, name=ds.name)
 
 def evaluate_run(

@@ -168,7 +168,7 @@ class Run:
         "Every run in a folder, by name"
         return [cls(o.parent) for o in sorted(Path(folder).expanduser().glob('*/card.json'))]
 
-# %% ../nbs/24_run.ipynb #a8e40a69
+# %% ../nbs/24_run.ipynb #3a42f508
 def _alive(card):
     "Whether the process that trains is there; on another machine it is taken to be"
     if card.get('host') != socket.gethostname(): return True
@@ -197,7 +197,8 @@ def summary(self:Run):
         last |= json.loads(metas[-1].read_text())
         last['epochs'] = last['epoch']
     return dict(run=str(self.path), recipe=card.get('recipe', '?'), state=self.state, epochs=last['epochs'],
-                of=card.get('settings', {}).get('epochs'), **{o: last.get(o) for o in ('d_loss', 'g_loss', 'seconds', 'best')})
+                of=card.get('settings', {}).get('epochs'),
+                **{o: last.get(o) for o in ('d_loss', 'g_loss', 'seconds', 'best')})
 
 # %% ../nbs/24_run.ipynb #4e2fd2fe
 @patch(cls_method=True)
@@ -238,7 +239,7 @@ def checkpoint(self:Run): # a `training_state`, or None
     "Where to go on, if this run is to go on"
     return load_checkpoint(self.path) if self.going_on else None
 
-# %% ../nbs/24_run.ipynb #234b76b5
+# %% ../nbs/24_run.ipynb #bd70609b
 def _determinism(device):
     cpu = device.type == 'cpu'
     return dict(seeded='first weights, order of the images, latents, noise', bit_for_bit=cpu,
@@ -255,8 +256,9 @@ def _card_facts(recipe, learn, data, device):
     digits = getattr(learn, 'fingerprint', None) or fingerprint(dls.train.dataset)
     return dict(recipe=recipe.name, date=time.strftime('%Y-%m-%d'), world_size=max(1, num_distrib()),
                 settings=json.loads(json.dumps(asdict(recipe))), data=_data_facts(dls.train.dataset, digits, data),
-                determinism=_determinism(dls.device), hardware=hardware(dls.device) | dict(asked=str(device) if device else None),
-                versions=versions(), pid=me.pid, host=socket.gethostname(), started=round(me.create_time(), 2))
+                determinism=_determinism(dls.device), versions=versions(),
+                hardware=hardware(dls.device) | dict(asked=str(device) if device else None),
+                pid=me.pid, host=socket.gethostname(), started=round(me.create_time(), 2))
 
 @patch
 def note(self:Run, **more): # the card
@@ -281,8 +283,9 @@ def check_room(self:Run, learn):
     "Refuse a disk that cannot hold the checkpoints: two and a new one, each the weights and Adam's two moments of them"
     there = next(o for o in (self.path, *self.path.absolute().parents) if o.exists())
     need, free = 10 * sum(o.nbytes for o in learn.model.parameters()), shutil.disk_usage(there).free
-    if free < need: raise OSError(f"'{self.path}' needs some {need/1e6:.0f} MB, and its disk has {free/1e6:.0f} MB left: "
-                                  'make room, or choose another folder with --out')
+    if free > need: return
+    raise OSError(f"'{self.path}' needs some {need/1e6:.0f} MB, and its disk has {free/1e6:.0f} MB left: "
+                  'make room, or choose another folder with --out')
 
 @patch
 def clear(self:Run, ds):
@@ -295,7 +298,8 @@ def clear(self:Run, ds):
     data_grid(ds).save(self.path/'data.png')
     passed = [*ds.skipped.items(), *((name, what) for what, names in ds.notes.items() for name in names)]
     lines = io.StringIO()
-    csv.writer(lines, lineterminator='\n').writerows([('file', 'why'), *([printable(o) for o in row] for row in passed)])
+    rows = [('file', 'why'), *(map(printable, o) for o in passed)]
+    csv.writer(lines, lineterminator='\n').writerows(rows)
     if passed: write_whole(self.path/'skipped.csv', lines.getvalue().encode())
 
 # %% ../nbs/24_run.ipynb #385cbc54
@@ -423,7 +427,7 @@ def unfinished(self:Run, which):
     net.origin = f'{self.origin(which, at, best)}, from a checkpoint ({self.state})'
     return net.eval()
 
-# %% ../nbs/24_run.ipynb #8184386b
+# %% ../nbs/24_run.ipynb #a0287ab2
 def load_generator(
     where, # a run folder, the folder of a saved generator, or the name of one that comes with the package
     which:str='best', # of a run: best (the best one measured, the last where none was), last, or ema
@@ -434,20 +438,22 @@ def load_generator(
     for o in folder/'generator', folder, own.get(str(where), folder):
         if not (o/'config.json').exists(): continue
         net = Generator.from_pretrained(o)
-        net.origin = f"the generator '{o.name}' that comes with the package" if o in own.values() else f'the generator in {o}'
+        ours = f"the generator '{o.name}' that comes with the package"
+        net.origin = ours if o in own.values() else f'the generator in {o}'
         return net
     raise FileNotFoundError(f"'{where}' holds no generator (no generator/config.json): give the folder of a run, "
                             f"such as runs/digits, or one that comes with the package: {', '.join(own)}")
 
-# %% ../nbs/24_run.ipynb #1648d3fb
+# %% ../nbs/24_run.ipynb #7de13cec
 def run_facts(
     run, # the run folder
 ): # a table of one row
     "What a run's card says first"
     card = read_card(run)
-    wanted = {'': ('recipe', 'date', 'epochs', 'seconds'), 'data': ('images', 'fingerprint'), 'hardware': ('cpu', 'threads'),
-              'settings': ('ngf', 'seed', 'precision')}
-    return pd.DataFrame([{o: card.get(part, card).get(o) for part, names in wanted.items() for o in names}], ['the run'])
+    wanted = {'': ('recipe', 'date', 'epochs', 'seconds'), 'data': ('images', 'fingerprint'),
+              'hardware': ('cpu', 'threads'), 'settings': ('ngf', 'seed', 'precision')}
+    facts = {o: card.get(part, card).get(o) for part, names in wanted.items() for o in names}
+    return pd.DataFrame([facts], ['the run'])
 
 # %% ../nbs/24_run.ipynb #47ed8332
 def show_grids(
