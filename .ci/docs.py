@@ -60,7 +60,7 @@ def convert(cell, lesson):
     if cell.cell_type == 'markdown': return new_markdown_cell(links(cell.source))
     said, code = dict(re.findall(r'^#\|\s*([\w-]+):?\s*(.*)$', cell.source, flags=re.M)), re.sub(r'^#\|.*\n?', '', cell.source, flags=re.M)
     if code.startswith('show_doc('):
-        if not cell.outputs: print('not documented:', code.split(',')[0] + ')')
+        if not cell.outputs: faults.append(f'nbdev cannot show {code.split(",")[0][9:]}')
         md = not cell.outputs and ' ' or ''.join(cell.outputs[0]['data']['text/markdown']).removeprefix('---\n\n')
         return new_markdown_cell(links(re.sub(r'\{target=.*?\}', '{.source}', md.split('```')[0] if lesson else md)))
     imports = all(re.match(r'(import|from|#|\)|\s|$)', o) for o in code.splitlines())
