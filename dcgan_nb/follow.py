@@ -89,7 +89,7 @@ class BestGenerator(GANCallback):
         self.learn.best_generator, self.epochs, self.nets = self.kept, max(self.epochs, self.first_epoch), {}
         if rank_distrib(): return
         real = self.dls.train.dataset if self.real is None else self.real
-        self.x = real.x if isinstance(real, ImageSet) else real
+        self.reals = real.x if isinstance(real, ImageSet) else real
         self.features = self.features or cifar10_features().to(self.dls.device)
         if self.reference is None: self.reference = self.stats_of(self.part(0))
         if self.reference.n <= (d := len(self.reference.mean)):
@@ -127,8 +127,8 @@ class BestGenerator(GANCallback):
 @patch
 def part(self:BestGenerator, i):
     "Real pictures: part 0 chooses, part 1 is for the report"
-    order = torch.from_numpy(np.random.default_rng(self.seed).permutation(len(self.x))).to(self.x.device)
-    return (self.x[o] for o in order[i*self.n:(i + 1)*self.n].split(256) if len(o))
+    order = torch.from_numpy(np.random.default_rng(self.seed).permutation(len(self.reals))).to(self.reals.device)
+    return (self.reals[o] for o in order[i*self.n:(i + 1)*self.n].split(256) if len(o))
 
 @patch
 def stats_of(self:BestGenerator, batches): return feature_stats(batches, self.features, keep=0)
@@ -156,7 +156,7 @@ def measure(self:BestGenerator):
 @patch
 def report(self:BestGenerator): # dict: fd, chosen, epoch, column, n, pictures
     "The best generator's distance on latents, and if there are enough on pictures, that did not choose it"
-    other = len(self.x) - self.n > len(self.reference.mean)
+    other = len(self.reals) - self.n > len(self.reference.mean)
     reference = self.stats_of(self.part(1)) if other else self.reference
     return dict(fd=self.distance(self.kept, reference, 1), chosen=self.best[0], epoch=self.best[1], column=self.best[2],
                 n=reference.n, pictures='others' if other else 'the same')

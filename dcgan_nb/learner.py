@@ -67,14 +67,18 @@ def gan_splitter(model): return [list(model.generator.parameters()), list(model.
 
 class DCGANLearner(GANLearner):
     "A `GANLearner` in which every batch updates D once and then G once (1511.06434)"
-    fitting, turn, closing = False, None, None     # in a fit or not; 'd' or 'g' in an update; what the end of a fit undoes
+    fitting = False      # in a fit or not
+    turn = None          # 'd' or 'g' in an update
+    closing = None       # what the end of a fit undoes
     unchecked = True     # the range of the first real pictures
     @delegates(GANLearner.__init__, but=['switcher', 'gen_first', 'switch_eval', 'show_img', 'clip'])
-    def __init__(self, dls, generator, critic, gen_loss_func, crit_loss_func, seed=None, cbs=None, metrics=None, **kwargs):
+    def __init__(self, dls, generator, critic, gen_loss_func, crit_loss_func,
+                 seed=None, cbs=None, metrics=None, **kwargs):
         super().__init__(dls, generator, critic, gen_loss_func, crit_loss_func, splitter=gan_splitter, **kwargs)
         self.remove_cbs([GANTrainer, FixedGANSwitcher]).add_cb(ShowLosses()).add_cbs(cbs)
         self.metrics, r = [StepMean('d_loss'), StepMean('g_loss'), *L(metrics)], self.recorder
-        r.train_metrics, r.valid_metrics, r.smooth_loss, r.plot_loss = True, False, SmoothLoss(), partial(r.plot_loss, with_valid=False)
+        r.train_metrics, r.valid_metrics, r.smooth_loss = True, False, SmoothLoss()
+        r.plot_loss = partial(r.plot_loss, with_valid=False)
         self.set_precision('fp32')
         self.first_epoch, self.parallel = 0, noop     # page 22 lets several processes in by `parallel`
         self.model.switch(True); self.loss_func.switch(True)     # outside training, the model is its generator …
@@ -192,13 +196,15 @@ def _close(self:DCGANLearner, logger):
 
 @patch
 def _do_fit(self:DCGANLearner):
-    for self.epoch in range(self.first_epoch, self.n_epoch): self._with_events(self._do_epoch_train, 'epoch', CancelEpochException)
+    for self.epoch in range(self.first_epoch, self.n_epoch):
+        self._with_events(self._do_epoch_train, 'epoch', CancelEpochException)
 
 @patch
 def all_batches(self:DCGANLearner):
     self.n_iter = len(self.dl)
     for i, b in enumerate(self.dl, getattr(self.dl, 'done', 0)):
-        if self.unchecked and not isinstance(getattr(self.dl, 'dataset', None), ImageSet): self.unchecked = check_range(b[-1])     # another's loader
+        ours = isinstance(getattr(self.dl, 'dataset', None), ImageSet)
+        if self.unchecked and not ours: self.unchecked = check_range(b[-1])
         self.one_batch(i, b)
 
 @patch(as_prop=True)
@@ -214,7 +220,8 @@ def _look(self:DCGANLearner):
     self.pred = self.model(z)
     self('after_pred')
     fake_pred = self.score(self.pred)
-    loss.d_loss, loss.g_loss = loss.crit_loss_func(self.score(real), fake_pred), loss.gen_loss_func(fake_pred, self.pred, real)
+    loss.d_loss = loss.crit_loss_func(self.score(real), fake_pred)
+    loss.g_loss = loss.gen_loss_func(fake_pred, self.pred, real)
     self.loss = loss.d_loss + loss.g_loss
     self('after_loss')
 
@@ -247,24 +254,27 @@ def _check_cbs(self:DCGANLearner):
     for cb in self.cbs:
         for why in (v for k, v in _misfits.items() if isinstance(cb, k)): raise NotImplementedError(f'{cb} {why}')
         if isinstance(cb, TrackerCallback) and cb.monitor.startswith('valid'): raise ValueError(
-            f"{cb} watches '{cb.monitor}', and a GAN has no validation loss: give monitor='g_loss', or monitor='fd', comp=np.less beside BestGenerator")
+            f"{cb} watches '{cb.monitor}', and a GAN has no validation loss: give monitor='g_loss', "
+            "or monitor='fd', comp=np.less beside BestGenerator")
 
 @patch
 def get_preds(self:DCGANLearner, *args, with_loss=False, **kwargs):
-    if with_loss: raise NotImplementedError('a GAN has no loss for each of its pictures: look at learn.score(x), the logits of D')
+    if with_loss: raise NotImplementedError(
+        'a GAN has no loss for each of its pictures: look at learn.score(x), the logits of D')
     return super(DCGANLearner, self).get_preds(*args, **kwargs)
 @patch
 def predict(self:DCGANLearner, *args, **kwargs):
     raise NotImplementedError('a GAN draws and does not predict: use learn.generator.sample(n, seed)')
 @patch
 def lr_find(self:DCGANLearner, *args, **kwargs):
-    raise NotImplementedError('lr_find looks for a falling loss, and the losses of a GAN need not fall: start from lr=2e-4')
+    raise NotImplementedError(
+        'lr_find looks for a falling loss, and the losses of a GAN need not fall: start from lr=2e-4')
 
 # %% ../nbs/10_learner.ipynb #6e77b1e5
 def _beside(o, like): return o.to(like.device) if isinstance(o, torch.Tensor) else like.new_full((), o)
 
 class StepMean(LossMetric):
-    "An epoch's mean of what each step leaves in `loss_func`, summed on the device; steps where it is not finite do not count"
+    "An epoch's mean of what each step leaves in `loss_func`, summed on the device, over the steps where it is finite"
     alone = False
     def accumulate(self, learn): self.add([self], [getattr(learn.loss_func, self.attr).detach()], learn)
     @staticmethod
@@ -322,8 +332,8 @@ class ShowLosses(GANCallback):
         if hasattr(self, 'progress'): self.progress.pbar.comment = 'D {:.3f}  G {:.3f}'.format(*new[-1])
         for i, (d, g) in enumerate(new):
             if not isfinite(d + g): raise FloatingPointError(
-                f'the loss became {d} (D), {g} (G) in epoch {self.epoch+1}, batch {self.iter+2-len(new)+i}: try a lower learning rate '
-                f'than {self.opt.hypers[-1]["lr"]:g}, a β1 of 0.5, or precision fp32')
+                f'the loss became {d} (D), {g} (G) in epoch {self.epoch+1}, batch {self.iter+2-len(new)+i}: '
+                f'try a lower learning rate than {self.opt.hypers[-1]["lr"]:g}, a β1 of 0.5, or precision fp32')
 
 # %% ../nbs/10_learner.ipynb #ga10plai
 def on_screen(): return IN_NOTEBOOK or sys.stdout.isatty()
@@ -335,7 +345,8 @@ class PlainLog(GANCallback):
         if self.logger != noop: self.learn.logger = self.line
     def line(self, log):
         (_, epoch), *cells = zip(self.recorder.metric_names, log)
-        print(f'epoch {epoch + 1} of {self.n_epoch}:', ', '.join(f'{k} {v:.4g}' if isinstance(v, float) else f'{k} {v}' for k, v in cells), flush=True)
+        words = (f'{k} {v:.4g}' if isinstance(v, float) else f'{k} {v}' for k, v in cells)
+        print(f'epoch {epoch + 1} of {self.n_epoch}:', ', '.join(words), flush=True)
 
 @patch
 def fit(self:DCGANLearner, n_epoch, lr=None, wd=None, cbs=None, reset_opt=False, start_epoch=0):
@@ -349,8 +360,9 @@ def _g_loss(fake_pred, output, target, real_label): return g_loss(fake_pred, rea
 
 def _check_fit(net, shape, what):
     have = net.channels, *net.size
-    if have != tuple(shape): raise ValueError(f'the {what} is made for {"×".join(map(str, have))} pictures, the data holds '
-        f'{"×".join(map(str, shape))}: load the data with size={net.size} and channels={net.channels}')
+    if have != tuple(shape): raise ValueError(
+        f'the {what} is made for {"×".join(map(str, have))} pictures, the data holds {"×".join(map(str, shape))}: '
+        f'load the data with size={net.size} and channels={net.channels}')
 
 # %% ../nbs/10_learner.ipynb #ade3b206
 def _rate(dtype, n=1024):
@@ -374,10 +386,14 @@ def pick_precision(
 ): # 'fp32', 'bf16' or 'fp16'
     "Check or choose the precision for a device"
     device = torch.device(device)
-    if precision not in ('auto', *_dtypes): raise ValueError(f"precision '{precision}' is not one of auto, {', '.join(_dtypes)}")
-    if precision == 'fp16' and device.type != 'cuda': raise ValueError(f"fp16 is for NVIDIA GPUs, this is '{device}': use auto, bf16 or fp32")
+    if precision not in ('auto', *_dtypes):
+        raise ValueError(f"precision '{precision}' is not one of auto, {', '.join(_dtypes)}")
+    if precision == 'fp16' and device.type != 'cuda':
+        raise ValueError(f"fp16 is for NVIDIA GPUs, this is '{device}': use auto, bf16 or fp32")
     if precision != 'auto': return precision
-    if device.type == 'cuda': return {0: 'fp32', 1: 'fp16', 2: 'bf16'}[sum(torch.cuda.get_device_capability(device) >= o for o in ((7, 0), (8, 0)))]
+    if device.type == 'cuda':
+        can = torch.cuda.get_device_capability(device)
+        return 'bf16' if can >= (8, 0) else 'fp16' if can >= (7, 0) else 'fp32'
     return 'bf16' if device.type == 'cpu' and _bf16_pays() else 'fp32'
 
 # %% ../nbs/10_learner.ipynb #e066ce55
@@ -404,7 +420,8 @@ def dcgan_learner(
         torch.manual_seed(seed)
         if generator is None: generator = Generator(tuple(size), channels, nz, ngf)
         if discriminator is None: discriminator = Discriminator(tuple(size), channels, ndf)
-    for net, what in (generator, 'generator'), (discriminator, 'discriminator'): _check_fit(net, (channels, *size), what)
+    _check_fit(generator, (channels, *size), 'generator')
+    _check_fit(discriminator, (channels, *size), 'discriminator')
     dls.train.rng.seed(seed)
     opt = dcgan_opt(betas)
     if dls.device.type in ('cpu', 'cuda'): opt = partial(opt, fused=True)
@@ -429,13 +446,14 @@ def plot_losses(self:DCGANLearner,
     smooth:int=20, # batches in the moving average
     ax=None, # matplotlib axes; a new figure by default
 ): # the axes
-    "Both losses of the last fit, averaged over a few batches, with D's loss at ignorance"
+    "Both losses so far, averaged over a few batches, with D's loss at ignorance"
     y = torch.tensor(self.show_losses.losses).T[:, None]
     smooth = min(smooth, y.shape[-1])
     d, g = torch.nn.functional.avg_pool1d(y, smooth, 1)[:, 0]
     x = torch.arange(len(d)) + smooth
-    ax = plot_lines({'D': (x, d), 'G': (x, g)}, title='Losses of discriminator and generator', xlabel='batch', ylabel='loss', ax=ax)
-    ax.axhline(1.386, c='grey', lw=0.8); ax.text(x[-1], 1.386, 'D knows nothing (ln 4)', fontsize=8, va='bottom', ha='right')
+    ax = plot_lines({'D': (x, d), 'G': (x, g)}, 'Losses of discriminator and generator', 'batch', 'loss', ax)
+    ax.axhline(1.386, c='gray', lw=0.8)
+    ax.text(x[-1], 1.386, 'D knows nothing (ln 4)', fontsize=8, va='bottom', ha='right')
     return ax
 
 # %% ../nbs/10_learner.ipynb #394dcfcc
