@@ -11,7 +11,7 @@ here = Path(sysconfig.get_paths()['purelib'])
 # Kaggle's internet switch, as the first cell's probe meets it
 switch = "import socket; socket.create_connection = lambda a, *k, on={on}, real=socket.create_connection, pair=socket.socketpair, **kw: " \
          "real(a, *k, **kw) if a[0] != '1.1.1.1' else pair()[0] if on else (_ for _ in ()).throw(OSError('unreachable'))"
-probe = '''from dcgan_nb.data import *
+probe = '''from dcgan_nb.folders import *
 import sys
 for words, root in zip((['cifar'], ['cars']), sys.argv[1:]): print(get_dataset('', '', words, root=root), len(image_files(get_dataset('', '', words, root=root))))
 '''
