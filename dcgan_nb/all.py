@@ -26,7 +26,8 @@ from .run import Run, hardware, load_generator, shipped, versions
 from .samples import sample_run
 
 # measure
-from .metrics import Evaluation, cifar10_features, distances, evaluate, fd, feature_stats, inception_features, kid, load_features, precision_recall, train_features
+from .metrics import Evaluation, cifar10_features, inception_features, load_features, train_features
+from .metrics import distances, evaluate, fd, feature_stats, kid, precision_recall
 
 # explore what was learned
 from .latents import SampleGrid, copy_check, latent_walk, make_film, nearest_real, slerp, truncate, truncated_z

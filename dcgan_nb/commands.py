@@ -185,7 +185,8 @@ def dcgan_sample(
     if walk is None:
         n = n or (5 if z is None else len(z))
         files = net.save_samples(out or 'samples', n, seed, format, truncation, None if z is None else z[:n])
-        print(f'Wrote {n:,} pictures: {files[0].name} … {files[-2].name}, and {files[-1].name}, to {files[-1].parent}')
+        names = f'{files[0].name} … {files[-2].name}, and {files[-1].name}'
+        print(f'Wrote {n:,} pictures: {names}, to {files[-1].parent}')
         return files
     m, n = max(2, walk//30), n or 5
     z = sample_z(m*n, net.nz, seed).view(m, n, -1) if z is None else z[:, None]

@@ -79,7 +79,9 @@ class ImageSet:
 # %% ../nbs/02_data.ipynb #05bde985
 def _check_bytes(x, name):
     "Pictures of another type would be shown and trained on at the wrong brightness"
-    if x.ndim != 4: raise ValueError(f"'{name}' has the shape {'×'.join(map(str, x.shape))}: pictures must be n×c×h×w")
+    if x.ndim != 4:
+        shape = '×'.join(map(str, x.shape))
+        raise ValueError(f"'{name}' has the shape {shape}: pictures must be n×c×h×w")
     if x.dtype == torch.uint8: return
     span = f' from {x.min():.4g} to {x.max():.4g}' if x.numel() else ''
     raise ValueError(f"'{name}' holds {str(x.dtype)[6:]}{span}: an ImageSet holds bytes from 0 to 255; "
@@ -117,7 +119,8 @@ def pick_device(
     device = default_device() if device is None else device
     try: return torch.empty(1, device=device).device
     except (RuntimeError, AssertionError): pass
-    have = ['cpu'] + [f'cuda:{i}' for i in range(torch.cuda.device_count())] + ['mps'] * torch.backends.mps.is_available()
+    have = ['cpu'] + [f'cuda:{i}' for i in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available(): have.append('mps')
     raise ValueError(f"device '{device}' is not there: this machine has {', '.join(have)}")
 
 # %% ../nbs/02_data.ipynb #592ff448
@@ -151,7 +154,8 @@ def check_range(
     "Refuse a batch of real pictures that does not have the range of tanh"
     lo, hi = x.min().item(), x.max().item()
     if x.is_floating_point() and -1.01 <= lo < 0 and hi <= 1.01: return
-    raise ValueError(f'the batches are {str(x.dtype)[6:]} from {lo:.4g} to {hi:.4g}: a generator ends in tanh, so real pictures '
+    raise ValueError(f'the batches are {str(x.dtype)[6:]} from {lo:.4g} to {hi:.4g}: '
+                     'a generator ends in tanh, so real pictures '
                      'must be floats in [-1, 1]; `image_dls` makes such batches, and 2*x - 1 brings [0, 1] there')
 
 # %% ../nbs/02_data.ipynb #c3e52a3d

@@ -97,7 +97,7 @@ class View:
     fit:str = 'crop'
     upscale:bool = False
     color:bool = False # there is a colored picture
-    ranges:dict = field(default_factory=dict) # of deep pictures: I (integers) or F (floats) → lowest and highest value
+    ranges:dict = field(default_factory=dict) # of deep pictures: I (integers) or F (floats) → lowest, highest
     @property
     def channels(self): return self.want if self.want != 'auto' else 3 if self.color else 1
     @property
@@ -269,7 +269,8 @@ def image_files(
 ): # sorted list of the pictures in it
     "Every picture below `path`"
     path = Path(path).expanduser()
-    if path.is_file(): raise NotADirectoryError(f"'{printable(path)}' is a file: give the folder that holds the pictures")
+    if path.is_file():
+        raise NotADirectoryError(f"'{printable(path)}' is a file: give the folder that holds the pictures")
     if not path.exists(): raise FileNotFoundError(f"there is no folder '{printable(path)}': check its name")
     return sorted({o for o, _ in _folder_source(path).items})
 
@@ -286,8 +287,9 @@ def unpack_safely(
         with (zipfile.ZipFile if is_zip else tarfile.open)(file) as f:
             for o in f.infolist() if is_zip else f:
                 total += o.file_size if is_zip else o.size
-                if total > free: raise ValueError(f"'{printable(file)}' would unpack to more than the {free/1e9:.1f} GB "
-                                                  f"that are free in '{folder}': use a larger disk or a smaller archive")
+                if total > free: raise ValueError(
+                    f"'{printable(file)}' would unpack to more than the {free/1e9:.1f} GB "
+                    f"that are free in '{folder}': use a larger disk or a smaller archive")
             f.extractall(folder, **({} if is_zip else dict(filter='data')))
     except tarfile.FilterError as e: raise ValueError(f"'{printable(file)}' is not unpacked: {printable(e)}") from e
     except _broken_archive as e: raise ValueError(f"'{printable(file)}' cannot be unpacked: {printable(e)}") from e
@@ -304,7 +306,8 @@ def _archive_source(file):
         folder.cleanup()
         if not isinstance(e, FileNotFoundError): raise
         raise FileNotFoundError(f"'{printable(file)}' holds no pictures: give an archive that does") from e
-    return replace(source, folder=folder, names=shown(source.names), notes={k: shown(v) for k, v in source.notes.items()})
+    notes = {k: shown(v) for k, v in source.notes.items()}
+    return replace(source, folder=folder, names=shown(source.names), notes=notes)
 
 # %% ../nbs/20_folders.ipynb #19c9b765
 def _shape(a): return '×'.join(map(str, a.shape))
@@ -316,8 +319,8 @@ def _nhwc(a, name):
     if a.ndim == 3: return a[..., None]
     if a.ndim == 4 and a.shape[-1] in _modes: return a
     if a.ndim == 4 and a.shape[1] in _modes: return np.moveaxis(a, 1, -1)
-    raise ValueError(f"'{printable(name)}' has the shape {_shape(a)}: pictures must be n×h×w, n×h×w×c or n×c×h×w, "
-                     'with 1, 3 or 4 channels')
+    raise ValueError(f"'{printable(name)}' has the shape {_shape(a)}: "
+                     'pictures must be n×h×w, n×h×w×c or n×c×h×w, with 1, 3 or 4 channels')
 
 def array_source(
     a, # n×h×w, n×h×w×c or n×c×h×w, of any type
@@ -331,7 +334,8 @@ def array_source(
     if not ends: raise ValueError(f"'{printable(name)}' holds no pictures: its shape is {_shape(a)}")
     lo, hi = min(o for o, _ in ends).item(), max(o for _, o in ends).item()
     span, names = value_span(lo, hi, a.dtype.kind == 'f'), [f'{name}[{i}]' for i in range(len(a))]
-    load = lambda i: Image.fromarray(np.ascontiguousarray(np.squeeze(array_bytes(a[i], span), (2,) if a.shape[3] == 1 else ())))
+    gray = (2,) if a.shape[3] == 1 else ()
+    load = lambda i: Image.fromarray(np.ascontiguousarray(np.squeeze(array_bytes(a[i], span), gray)))
     source = PictureSource(range(len(a)), load, names, **about)
     if (a.dtype, span) != (np.uint8, (0, 255)): source.notes[_range_note(lo, hi, span, a.dtype)] = names
     return source
@@ -346,8 +350,9 @@ def _noted(what, names): return {what: [str(o) for o in names]} if names else {}
 _unreadable = ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, struct.error
 def _check_memory(n, file):
     free = psutil.virtual_memory().available
-    if n > free: raise ValueError(f"'{printable(file)}' would unpack to {n/1e9:.1f} GB, more than the {free/1e9:.1f} GB of memory "
-                                  'that are free: use a folder of pictures or a .npy file')
+    if n > free: raise ValueError(
+        f"'{printable(file)}' would unpack to {n/1e9:.1f} GB, more than the {free/1e9:.1f} GB of memory "
+        'that are free: use a folder of pictures or a .npy file')
 
 def _load_arrays(file):
     "The arrays of a .npy or .npz file: name → array"
@@ -365,10 +370,12 @@ def _npy_source(file):
     key = next((o for o in _first_choice if o in found), found[0] if len(found) == 1 else None)
     if key is None:
         have = _some([f'{k} {_shape(v)}' for k, v in arrays.items()], 9)
-        raise ValueError(f"'{printable(file)}' has the arrays {have}: which are the pictures? Save them under the name images")
+        raise ValueError(f"'{printable(file)}' has the arrays {have}: which are the pictures? "
+                         'Save them under the name images')
     fits = lambda v: v.dtype.kind in 'iu' and v.size == len(v) == len(arrays[key])
     labels = next((v.ravel().tolist() for k, v in arrays.items() if k != key and v.ndim and fits(v)), [])
-    return array_source(arrays[key], key, notes=_noted('other arrays', [o for o in found if o != key]), **_numbered(labels))
+    notes = _noted('other arrays', [o for o in found if o != key])
+    return array_source(arrays[key], key, notes=notes, **_numbered(labels))
 
 # %% ../nbs/20_folders.ipynb #3efc8742
 def _open_idx(file):
@@ -399,14 +406,16 @@ def _idx_source(path):
     pictures, *others = sorted((o for o in files if _idx_dims(o) == 3), key=lambda o: ('train' not in o.name, o.name))
     labels = pictures.with_name(pictures.name.replace('images', 'labels').replace('idx3', 'idx1'))
     known = read_idx(labels).tolist() if labels != pictures and labels.exists() and _idx_dims(labels) == 1 else []
-    return array_source(read_idx(pictures), pictures.name, notes=_noted('other sets of pictures', others), **_numbered(known))
+    notes = _noted('other sets of pictures', others)
+    return array_source(read_idx(pictures), pictures.name, notes=notes, **_numbered(known))
 
 # %% ../nbs/20_folders.ipynb #94c226ba
 def _library(module, what):
     "A library that only this kind of data needs"
     name = module.split('.')[0]
     try: return import_module(module)
-    except ImportError as e: raise ImportError(f"{what} needs '{name}', which is not installed: pip install {name}") from e
+    except ImportError as e:
+        raise ImportError(f"{what} needs '{name}', which is not installed: pip install {name}") from e
 
 def _row_source(n, get, name, **about):
     "Rows whose pictures are bytes"
@@ -419,7 +428,8 @@ def _row_source(n, get, name, **about):
 
 def _column(names, test, what):
     found = next((o for o in names if test(o)), None)
-    if found is None: raise ValueError(f"'{printable(what)}' has the columns {_some(list(names), 9)}: none holds pictures")
+    if found is None:
+        raise ValueError(f"'{printable(what)}' has the columns {_some(list(names), 9)}: none holds pictures")
     return found
 
 def _dataset_source(ds, name):
@@ -433,7 +443,8 @@ def _dataset_source(ds, name):
     about = dict(labels=list(ds[label]), classes=ds.features[label].names) if label else {}
     return _row_source(len(ds), lambda i: pictures[i][column], name, notes=notes, **about)
 
-def _saved_source(path): return _dataset_source(_library('datasets', 'a saved dataset').load_from_disk(str(path)), path.name)
+def _saved_source(path):
+    return _dataset_source(_library('datasets', 'a saved dataset').load_from_disk(str(path)), path.name)
 
 def _hub_source(path):
     name = str(path)[3:]
@@ -449,7 +460,8 @@ def _parquet_source(path):
     every = [path] if path.is_file() else sorted(path.rglob('*.parquet'))
     files = [o for o in every if 'train' in o.name] or every
     try: table = pa.concat_tables([pq.read_table(o) for o in files])
-    except (pa.ArrowException, OSError) as e: raise ValueError(f"'{printable(path)}' cannot be read: {printable(e)}") from e
+    except (pa.ArrowException, OSError) as e:
+        raise ValueError(f"'{printable(path)}' cannot be read: {printable(e)}") from e
     pictures = table[_column(table.column_names, lambda o: _holds_bytes(pa.types, table.schema.field(o).type), path)]
     notes = _noted('other parquet files', [o for o in every if o not in files])
     return _row_source(len(table), lambda i: pictures[i].as_py(), path.name, notes=notes, **_parquet_labels(table))
@@ -488,7 +500,7 @@ def open_source(
         raise FileNotFoundError(f"there is no folder or file '{printable(path)}': check its name")
     read = next((read for fits, read in kinds.values() if fits(path)), None)
     if read: return read(path)
-    raise NotADirectoryError(f"'{printable(path)}' is a file, but of no kind that holds many pictures ({', '.join(kinds)}): "
+    raise NotADirectoryError(f"'{printable(path)}' is a file, but of no kind that holds many pictures "
                              'give the folder that holds the pictures')
 
 # %% ../nbs/20_folders.ipynb #4801e568
@@ -507,8 +519,9 @@ def room_for(
     folder = Path(folder or fastai_path('data'))
     folder.mkdir(parents=True, exist_ok=True)
     disk = shutil.disk_usage(folder).free
-    if n > disk: raise OSError(f"{shape[0]} images take {n/1e9:.1f} GB: more than half of the free memory, and more than "
-                               f"the {disk/1e9:.1f} GB that are free in '{folder}': use fewer or smaller images")
+    if n > disk: raise OSError(
+        f"{shape[0]} images take {n/1e9:.1f} GB: more than half of the free memory, and more than "
+        f"the {disk/1e9:.1f} GB that are free in '{folder}': use fewer or smaller images")
     with tempfile.TemporaryFile(dir=folder) as f:
         f.truncate(n)
         file = mmap.mmap(f.fileno(), n)
@@ -567,9 +580,11 @@ def _findings(source, view, results, brightest):
     for k, (lo, hi) in view.ranges.items():
         notes[_range_note(lo, hi, view.spans[k], 'more than 8 bits')] = some(lambda o: o['deep'] and o['deep'][0] == k)
     if brightest < 64: notes[f'dark pictures (the brightest value of all is {brightest} of 255)'] = some(bool)
-    return dict(skipped={printable(source.names[i]): _why(o) for i, o in enumerate(results) if isinstance(o, Exception)},
-                notes={k: [printable(o) for o in v] for k, v in notes.items() if v}, classes=source.classes,
-                labels=torch.tensor([source.labels[i] for i in good]) if source.labels else None)
+    return dict(
+        skipped={printable(source.names[i]): _why(o) for i, o in enumerate(results) if isinstance(o, Exception)},
+        notes={k: [printable(o) for o in v] for k, v in notes.items() if v},
+        classes=source.classes,
+        labels=torch.tensor([source.labels[i] for i in good]) if source.labels else None)
 
 def _size_below(n):
     "The largest size of a DCGAN that is not above n"
@@ -581,11 +596,13 @@ def _needs_none(results, view):
     small = sorted((max if view.fit == 'pad' else min)(o.had) for o in results if isinstance(o, TooSmall))
     if not small: return []
     sides = dict.fromkeys([small[0], small[len(small)//10]])
-    needed = [f', at size={_size_below(o)} {who} needs it' for o, who in zip(sides, ('none', 'one in ten of them')) if o >= 8]
+    who = 'none', 'one in ten of them'
+    needed = [f', at size={_size_below(o)} {w} needs it' for o, w in zip(sides, who) if o >= 8]
     return [f'{len(small)} too small for {view.size[0]}×{view.size[1]}: upscale=True enlarges them' + ''.join(needed)]
 
 def _first(skipped, n=3):
-    return '; '.join(f'{Path(k).name} ({v})' for k, v in list(skipped.items())[:n]) + ('; …' if len(skipped) > n else '')
+    named = '; '.join(f'{Path(k).name} ({v})' for k, v in list(skipped.items())[:n])
+    return named + ('; …' if len(skipped) > n else '')
 
 def _report(ds, hint):
     "What was not used and why, in one line"
@@ -626,7 +643,8 @@ def read_images(
 ): # an `ImageSet`
     "Read every usable picture, naming those that are not"
     _known_fit(fit)
-    view, filled, (known, where) = View(size_plan(size)[0], _channels(channels), fit, upscale), None, _name_and_place(path)
+    view = View(size_plan(size)[0], _channels(channels), fit, upscale)
+    filled, (known, where) = None, _name_and_place(path)
     source = open_source(path)
     try:
         with warnings.catch_warnings():
@@ -675,8 +693,9 @@ def get_dataset(
     try:
         with replaced.object(tarfile.TarFile, 'extraction_filter', inside, create=True): return untar_data(url)
     except (URLError, OSError, AssertionError, tarfile.TarError) as e:
-        raise ConnectionError(f'{name} could not be downloaded from {url} ({e}): check the network (on Kaggle: the '
-                              'Internet switch, or attach the dataset), or give a folder of your own copy with --data') from e
+        raise ConnectionError(
+            f'{name} could not be downloaded from {url} ({e}): check the network (on Kaggle: the Internet switch, '
+            'or attach the dataset), or give a folder of your own copy with --data') from e
 
 # %% ../nbs/20_folders.ipynb #60df3789
 def _train_part(path):

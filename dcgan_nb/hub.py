@@ -120,7 +120,8 @@ def _public(o):
 # %% ../nbs/42_hub.ipynb #9a5d9ebf
 def _limits(run):
     m = Evaluation.load(run)
-    other = ['Its distances use other features than a published FID. Compare them only with those of the same protocol.']
+    other = ['Its distances use other features than a published FID. '
+             'Compare them only with those of the same protocol.']
     return ['It draws pictures like those it was trained on, in their size, and nothing else. '
             'It takes no labels and no prompt.',
             'What its training pictures leave out or show too often, it leaves out or draws too often.',

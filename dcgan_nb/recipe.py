@@ -22,7 +22,7 @@ class Recipe:
     dataset:str = _field(MISSING, 'digits, cifar10, cars or folder')
     size:int = _field(64, 'height and width of the pictures in pixels: one number, or (height, width)')
     channels:str = _field('auto', 'of your own pictures: 1 grey, 3 color, 4 color and alpha, or auto')
-    fit:str = _field('crop', 'how your own pictures get their size: crop (cut the middle out), pad (with black) or squash',
+    fit:str = _field('crop', 'how your own pictures get their size: crop (the middle), pad (with black) or squash',
                      choices=['crop', 'pad', 'squash'])
     upscale:bool = _field(False, 'enlarge your own pictures that are too small, instead of skipping them')
     epochs:int = _field(50, 'how often every picture is seen; 0 goes by updates')

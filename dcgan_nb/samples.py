@@ -96,7 +96,8 @@ def save_samples(self:Generator,
     names = [_names(format, a, min(a + size, n)) for a in range(0, n, size)]
     _own_folder(out, json.dumps(about), {o for part in names for o in part} | {'grid.png'})
     parts = zip(names, _batches(n, size, net.nz, seed, z))
-    if n > 1000 and on_screen(): parts = progress_bar(parts, total=len(names))      # it prints even where it shows nothing
+    if n > 1000 and on_screen():      # the bar prints even where it shows nothing
+        parts = progress_bar(parts, total=len(names))
     for i, (part, latents) in enumerate(parts):
         _write_part(net, out, format, i*size, part, truncate(latents, tau) if tau else latents)
     return [out/o for part in names for o in part] + [out/'grid.png']

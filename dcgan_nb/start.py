@@ -173,7 +173,8 @@ def score(
     p = net.predict_proba(x)
     sure = p.max(1) > 0.9
     classes = np.bincount(p.argmax(1)[sure], minlength=10) >= len(x) / 100
-    return dict(sure=round(float(sure.mean()), 3), classes=int(classes.sum()), fd=round(frechet(pca.transform(x), real), 2) + 0.)
+    fd = frechet(pca.transform(x), real)
+    return dict(sure=round(float(sure.mean()), 3), classes=int(classes.sum()), fd=round(fd, 2) + 0.)
 
 # %% ../nbs/01_start.ipynb #start36
 def rows_file(
@@ -193,9 +194,11 @@ def add_row(
     scores:dict, # from `score`
 ):
     "Store one training; an older row of the same change and seed is replaced"
-    rows = [o for o in load_rows() if (o['change'], o['seed']) != (change, seed)] + [dict(page=page, change=change, seed=seed, **scores)]
+    rows = [o for o in load_rows() if (o['change'], o['seed']) != (change, seed)]
+    rows.append(dict(page=page, change=change, seed=seed, **scores))
     rows.sort(key=lambda o: (o['page'], o['change'], o['seed']))
-    rows_file().write_text('[\n' + ',\n'.join(json.dumps(o, ensure_ascii=False) for o in rows) + '\n]\n', encoding='utf-8')
+    lines = ',\n'.join(json.dumps(o, ensure_ascii=False) for o in rows)
+    rows_file().write_text(f'[\n{lines}\n]\n', encoding='utf-8')
 
 def three_seeds(
     page:str, # the page's number
@@ -204,7 +207,8 @@ def three_seeds(
     **kwargs # passed on to `train_gan`
 ): # the three scores
     "Train one variant with the seeds 0, 1 and 2 and store its rows"
-    if not rows_file().parent.exists(): raise FileNotFoundError(f'no folder {rows_file().parent}: rows are stored in a clone of the repository')
+    if not rows_file().parent.exists():
+        raise FileNotFoundError(f'no folder {rows_file().parent}: rows are stored in a clone of the repository')
     scores = [score(sample(train_gan(seed=o, nz=nz, **kwargs)[0], nz=nz)) for o in range(3)]
     for seed, o in enumerate(scores): add_row(page, change, seed, o)
     return scores
@@ -221,7 +225,8 @@ def ablation_table(
     for k, v in (live or {}).items(): groups[upto, f'{k} (this run)'] = [v]
     lines = ['| page | change | seeds | sure | classes | FD |', '|---|---|---|---|---|---|']
     for (page, change), rows in groups.items():
-        numbers = [_spread([o[k] for o in rows], form) for k, form in (('sure', '.2f'), ('classes', '.0f'), ('fd', '.1f'))]
+        forms = dict(sure='.2f', classes='.0f', fd='.1f').items()
+        numbers = [_spread([o[k] for o in rows], form) for k, form in forms]
         lines.append(f"| {page} | {change} | {len(rows)} | {' | '.join(numbers)} |")
     return Markdown('\n'.join(lines))
 
