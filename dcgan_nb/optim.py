@@ -1,4 +1,4 @@
-"""Two moving averages, two corrections, and why a GAN halves its memory
+"""Two moving averages, two corrections, and why DCGAN shortens the first average
 
 Docs: https://dcgan-nb.github.io/dcgan_nb/adam.html.md"""
 
@@ -47,23 +47,19 @@ class Adam:
         if not all(0 <= b < 1 for b in betas): raise ValueError(f'betas must lie in [0, 1), got {betas}')
         self.state = {p: (torch.zeros_like(p), torch.zeros_like(p), 0) for p in self.params}
 
-# %% ../nbs/09_adam.ipynb #fe1e8c4d
-@patch
-@torch.no_grad()
-def step(self:Adam):
-    "Move every parameter that has a gradient"
-    for p in self.params:
-        if p.grad is None: continue
-        m, v, t = self.state[p]
-        new, m, v = adam_step(p, p.grad, m, v, t + 1, self.lr, self.betas, self.eps)
-        p.copy_(new)
-        self.state[p] = m, v, t + 1
+    @torch.no_grad()
+    def step(self):
+        "Move every parameter that has a gradient"
+        for p in self.params:
+            if p.grad is None: continue
+            m, v, t = self.state[p]
+            new, m, v = adam_step(p, p.grad, m, v, t + 1, self.lr, self.betas, self.eps)
+            p.copy_(new)
+            self.state[p] = m, v, t + 1
 
-# %% ../nbs/09_adam.ipynb #36c5acf1
-@patch
-def zero_grad(self:Adam):
-    "Forget the gradients: None, not zeros"
-    for p in self.params: p.grad = None
+    def zero_grad(self):
+        "Forget the gradients: None, not zeros"
+        for p in self.params: p.grad = None
 
 # %% ../nbs/09_adam.ipynb #54782796
 def dcgan_opt(
