@@ -1,4 +1,4 @@
-"""D learns to tell real from fake, G learns to be taken for real: what they optimise, and how the game goes wrong
+"""What D and G each minimize, and how the game goes wrong
 
 Docs: https://dcgan-nb.github.io/dcgan_nb/game.html.md"""
 
