@@ -1,4 +1,4 @@
-"""Why ReLU up, LeakyReLU down, and tanh last
+"""ReLU in the generator, LeakyReLU in the discriminator, tanh at the end
 
 Docs: https://dcgan-nb.github.io/dcgan_nb/activations.html.md"""
 
