@@ -79,12 +79,16 @@ class Restore(GANCallback):
     order, static = 1000, True      # when every other callback has been reset
     def __init__(self,
         state:dict, # from `training_state`
-    ): self.state = state
+        changed=(), # settings that are no longer those of the state
+    ): self.state, self.changed = state, changed
 
     def start(self):
         s = self.state
         if s.get('processes'): s = self.state = s | s['processes'][rank_distrib()]
-        for o in 'generator', 'discriminator', 'opt', 'scaler': getattr(self.learn, o).load_state_dict(s[o])
+        hypers = [{k: v for k, v in o.items() if k != 'params'} for o in self.torch_opt.param_groups]
+        for o in 'generator', 'discriminator', 'opt', 'scaler':
+            if s[o]: getattr(self.learn, o).load_state_dict(s[o])      # only 16 bits have a scaler
+        for group, o in zip(self.torch_opt.param_groups, hypers if self.changed else ()): group.update(o)
         for cb in _stateful(self.learn.cbs): cb.load_state_dict(s['callbacks'][cb.name])
         self.rng.set_state(s['rng'])
         _set_random_state(s['random'])
@@ -181,7 +185,9 @@ class Checkpoint(GANCallback):
         state:dict|None=None, # the `training_state` to go on from
         n_epoch:int|None=None, # epochs in all; by default as many as the run was to have
         cbs=(), # the callbacks that the run has, such as `SampleGrid`
+        changed:dict|None=None, # settings that may differ from the state's: name → what they were
     ):
+        self.changed = changed if state and changed else {}
         self.about, self.state, self.extra, self.stopping = about or {}, state, list(cbs), False
         self.epochs, self.secs = save_interval(every)
         self.length = n_epoch or (state or dict(n_epoch=1))['n_epoch']
@@ -263,8 +269,9 @@ class TrimMemory(GANCallback):
         if self.trim: self.trim(0)
 
 # %% ../nbs/23_checkpoint.ipynb #4247d4fe
-def _differences(was, now):
-    return [f'{k} was {was.get(k)}, is {now.get(k)}' for k in {**was, **now} if was.get(k) != now.get(k)]
+def _differences(was, now, but=()):
+    keys = [k for k in {**was, **now} if was.get(k) != now.get(k) and k not in but]
+    return [f'{k} was {was.get(k)}, is {now.get(k)}' for k in keys]
 def _shapes(weights): return {k: tuple(v.shape) for k, v in weights.items()}
 def _hypers(opt): return {k: opt['param_groups'][0].get(k) for k in ('betas', 'eps', 'weight_decay', 'fused')}
 
@@ -275,8 +282,8 @@ def check_state(self:DCGANLearner,
     "Refuse the state of another training, naming what differs"
     if not self.opt: self.create_opt()
     s, one = keep.state, dict(processes=1)
-    faults = _differences(one | s['about'], one | keep.about)
-    faults += _differences(_hypers(s['opt']), _hypers(self.opt.state_dict()))
+    faults = _differences(one | s['about'], one | keep.about, keep.changed)
+    if not keep.changed: faults += _differences(_hypers(s['opt']), _hypers(self.opt.state_dict()))
     for o in 'generator', 'discriminator': faults += _differences(_shapes(s[o]), _shapes(getattr(self, o).state_dict()))
     mine = (s['processes'][rank_distrib()] if s.get('processes') else s)['callbacks']
     faults += [f'it had no callback {cb.name}' for cb in _stateful([*self.cbs, *keep.extra]) if cb.name not in mine]
@@ -295,22 +302,30 @@ def prepare(self:DCGANLearner,
     every='5m', # epochs (5) or minutes ('10m') between two checkpoints
     cbs=(), # the callbacks that the run has, such as `SampleGrid`
     about:dict|None=None, # what must be the same for a resumed run
+    changed:dict|None=None, # but these may differ: name → what they were in the state
 ): # the `Checkpoint` callback that will keep the run
     "Check all that can be checked before a training begins or goes on; nothing is written"
     about = dict(about or {})
     if 'data' not in about: about['data'] = fingerprint(self.dls.train.dataset)
     self.fingerprint = about['data']
     if num_distrib() > 1: about['processes'] = num_distrib()
-    keep = Checkpoint(every, about, state, n_epoch, cbs)
+    keep = Checkpoint(every, about, state, n_epoch, cbs, changed)
     if state: self.check_state(keep)
+    if 'bs' in keep.changed: keep.state = self._rebatched(state, keep.changed['bs'])
     return keep
+
+@patch
+def _rebatched(self:DCGANLearner, state, bs):
+    "The state with its place in the epoch counted in batches of this learner"
+    train = self.dls.train
+    return state | dict(batch=state['batch'] * bs // train.bs, n_batches=len(train))
 
 @patch
 def go_on(self:DCGANLearner,
     keep:Checkpoint, # from `prepare`
 ): # `keep`
     "Train from where the checkpoint is to the end, and let Ctrl-C wait for a checkpoint"
-    start = [Restore(keep.state)] if keep.state else []
+    start = [Restore(keep.state, keep.changed)] if keep.state else []
     self.first_epoch = keep.state['epoch'] if keep.state else 0
     try:
         with interruptible(keep): self.fit(keep.length, cbs=[*keep.extra, keep, TrimMemory(), *start])

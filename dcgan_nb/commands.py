@@ -122,6 +122,8 @@ def dcgan_train(
     nproc:int=1, # so many processes train together, one on each GPU; each takes its share of every batch
     overwrite:bool=False, # replace an earlier run in the run folder
     resume:bool=False, # go on with the run in the run folder, exactly where it stopped; needs no recipe
+    change:bool=False, # with --resume: go on with other settings, such as --lr, --bs or --augment
+    init_from:str=None, # start from a trained generator: a run folder, a name such as cars_best, or one on the Hub
     save_every:str='5m', # epochs (5) or minutes (10m) between two checkpoints
     **changes
 ):
@@ -130,7 +132,7 @@ def dcgan_train(
         out = out or 'runs/folder'
         if not (resume and os.path.exists(os.path.join(out, 'card.json'))): recipe = 'folder'
     kwargs = dict(recipe=recipe, data=data, out=out, device=device, overwrite=overwrite, resume=resume,
-                  save_every=save_every, **changes)
+                  change=change, init_from=init_from, save_every=save_every, **changes)
     if nproc > 1 and 'WORLD_SIZE' not in os.environ: return _launch(nproc, **kwargs)
     from dcgan_nb.run import Run
     from dcgan_nb.recipes import train
@@ -216,6 +218,7 @@ def compare_runs(
 ): # two tables: a row for each run, and a row for each setting that differs
     "How runs did, and what was different about them"
     import pandas as pd
+    from dcgan_nb.run import leg_words
     cards, rows = {str(o.path): o.card for o in runs}, []
     for o in runs:
         s, best = o.summary, o.measured or dict(fd=None, epoch='-')
@@ -223,7 +226,8 @@ def compare_runs(
         rows.append({k: s[k] for k in ('run', 'recipe', 'state')} |
                     dict(epochs=f"{s['epochs']} of {s['of']}", best_fd=fd, at_epoch=best['epoch'], seconds=seconds))
     data = lambda o: f"{o['name']}, {o['images']} ({o['fingerprint']})"
-    what = {k: c['settings'] | dict(data=data(c['data'])) for k, c in cards.items()}
+    what = {k: c['settings'] | dict(data=data(c['data']), changed=leg_words(c.get('legs', [])),
+                                       init_from=c.get('init_from', {}).get('path')) for k, c in cards.items()}
     settings = pd.DataFrame(what, dtype=object)
     return pd.DataFrame(rows).set_index('run'), settings[settings.astype(str).nunique(axis=1) > 1]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from .data import image_grid
 from .metrics import Evaluation, is_fid
 from .recipe import RECIPES, Recipe, recipe_of
-from .run import Run, load_generator, read_card, shipped, write_card
+from .run import Run, leg_words, load_generator, read_card, shipped, write_card
 
 # %% ../nbs/42_hub.ipynb #8a240a93
 _sources = dict(
@@ -64,7 +64,9 @@ def _training(run, card):
     r, d, hw, exact = recipe_of(card), card['data'], card['hardware'], card['determinism']
     machine = f"{card.get('world_size', 1)}× {hw['device']}; {hw['cpu']}, threads: {hw['threads']}"
     h, w = (r.size, r.size) if isinstance(r.size, int) else r.size
-    return {'recipe': f"`{card['recipe']}`; the same again: `{_repeat(card)}`",
+    changed = f"; changed on the way: {leg_words(legs)}" if (legs := card.get('legs')) else ''
+    begun = '; it started from a trained generator' if card.get('init_from') else ''
+    return {'recipe': f"`{card['recipe']}`; the same again: `{_repeat(card)}`{changed}{begun}",
             'pictures': f"{d['images']:,} of `{d['name']}` at {h}×{w}, fingerprint `{d['fingerprint']}`",
             'length': f"{card['epochs']} epochs in batches of {r.bs}, {card['seconds']:.0f} seconds, {card['date']}",
             'Adam': _adam(r), 'discriminator': _seen(r),

@@ -30,7 +30,7 @@ from .follow import EMA, BestGenerator
 from .folders import cars_dls, cifar10_dls, folder_dls, read_images
 from .devices import shard
 from .checkpoint import History, fingerprint, save_interval
-from .run import Run
+from .run import Run, leg_words, load_pair
 from .recipe import RECIPES, Recipe, fit_length, get_recipe, in_epochs, recipe_of
 
 # %% ../nbs/26_train.ipynb #e7e8b4b5
@@ -67,15 +67,32 @@ def cbs(self:Recipe):
     if self.fd_every: out.append(_following(self))
     return out
 
+def _dims(o): return 'x'.join(map(str, o)) if isinstance(o, (tuple, list)) else o
+def _check_same(have, want, where):
+    "Refuse trained networks that are built in another way than the recipe's"
+    wrong = [k for k in want if _dims(have.config.get(k)) != _dims(want[k])]
+    if not wrong: return
+    words = [f'{k} {_dims(have.config.get(k))} and not {_dims(want[k])}' for k in wrong]
+    raise ValueError(f"{where} has a {type(have).__name__.lower()} with {', '.join(words)}: train with "
+                     + ' '.join(f'--{k} {_dims(have.config[k])}' for k in wrong) + ', or start from another')
+
+def _check_start(r, start, channels=None):
+    want = dict(size=size_plan(r.size)[0]) | (dict(channels=channels) if channels else {})
+    for net, more in zip(start, (dict(nz=r.nz, ngf=r.ngf), dict(ndf=r.ndf))):
+        if net: _check_same(net, want | more, getattr(start[0], 'origin', 'start'))
+
 @patch
 def learner(self:Recipe,
     dls, # batches, from `Recipe.dls`
     path='.', # the run folder
+    start=(None, None), # a trained generator and discriminator to start from; None makes a new one
 ): # a `DCGANLearner`
     "The learner of the recipe"
     r = fit_length(self, len(dls.train.dataset))
-    return dcgan_learner(dls, nz=r.nz, ngf=r.ngf, ndf=r.ndf, lr=r.lr, betas=(r.beta1, r.beta2), real_label=r.real_label,
-                         fake_label=r.fake_label, seed=r.seed, precision=r.precision, cbs=r.cbs(), path=path)
+    _check_start(r, start, dls.train.dataset.x.shape[1])
+    return dcgan_learner(dls, *start, nz=r.nz, ngf=r.ngf, ndf=r.ndf, lr=r.lr, betas=(r.beta1, r.beta2),
+                         real_label=r.real_label, fake_label=r.fake_label, seed=r.seed, precision=r.precision,
+                         cbs=r.cbs(), path=path)
 
 # %% ../nbs/26_train.ipynb #d4d869e4
 def _clock(s): return f'{s:.0f} seconds' if s < 100 else f'{s/60:.0f} minutes' if s < 6000 else f'{s/3600:.1f} hours'
@@ -133,18 +150,41 @@ def decided(self:Recipe):
     "What differs from the fields' defaults, but for the length: a field that a later version adds is no difference"
     return {k: v for k, v in _plain(self).items() if k != 'epochs' and v != getattr(Recipe, k, None)}
 
-def _asked(run, recipe, changes):
-    "The recipe of a run that goes on, after a look at what is asked for now"
+_may_change = set('lr beta1 beta2 bs real_label fake_label noise_start noise_end augment augment_from decay_from '
+                  'grid_every stop_ratio precision'.split())
+
+def _check_changes(run, changed, change):
+    for k, (have, v) in changed.items():
+        if change and k in _may_change: continue
+        how = 'go on so with --change' if k in _may_change else 'resume it with its own settings'
+        raise ValueError(f"the run in '{run.path}' has {k}={have}, {v} was asked for: {how}, "
+                         'or start a new run with --out')
+
+def _asked(run, recipe, changes, change):
+    "The recipe of a run that goes on, and what differs from its card: name → [what it was, what it is]"
     card, was = run.card, recipe_of(run.card)
     now = replace(get_recipe(was, **changes), name=getattr(recipe, 'name', recipe or was.name))
-    for k, v in asdict(now).items():
-        if k == 'epochs' or v in ('auto', have := getattr(was, k)): continue
-        raise ValueError(f"the run in '{run.path}' has {k}={have}, {v} was asked for: resume it with its own settings, "
-                         'or start a new run with --out')
+    changed = {k: [getattr(was, k), v] for k, v in asdict(now).items() if k != 'epochs'}
+    changed = {k: o for k, o in changed.items() if o[1] not in ('auto', o[0])}
+    _check_changes(run, changed, change)
     if run.state == 'finished' and now.epochs <= card['epochs']:
         raise ValueError(f"the run in '{run.path}' is finished, after {card['epochs']} epochs: "
                          'ask for more with --epochs')
-    return replace(was, epochs=now.epochs or was.epochs)
+    return replace(was, epochs=now.epochs or was.epochs, **{k: v for k, (_, v) in changed.items()}), changed
+
+def _start(run, init_from):
+    "Two networks to start from, and what the card says of them"
+    if run.going_on: init_from = run.card.get('init_from', {}).get('path')
+    if not init_from or run.going_on and any(run.path.glob('checkpoints/*.json')): return (None, None), {}
+    g, d = load_pair(init_from)
+    return (g, d), dict(init_from=dict(path=str(init_from), origin=g.origin, discriminator=d is not None))
+
+def _say_start(learn, legs):
+    if legs: print(f'going on with {leg_words(legs)}')
+    o = getattr(learn, 'init_from', None)
+    if o: print(f"starting from {o['origin']}, with {'its own' if o['discriminator'] else 'a new'} discriminator")
+
+def _count(legs): return dict(legs=len(legs)) if legs else {}
 
 # %% ../nbs/26_train.ipynb #76e177d9
 def train(
@@ -154,23 +194,35 @@ def train(
     device=None, # where to train; by default the best device there is
     overwrite:bool=False, # replace an earlier run in that folder
     resume:bool=False, # go on with the run in that folder
+    change:bool=False, # it may go on with another learning rate, batch size, augmentation and the like
     save_every='5m', # epochs (5) or minutes ('10m') between two checkpoints
     cbs=None, # further fastai callbacks
+    init_from=None, # a trained generator to start from: a run, a saved one, the name of one, or one on the Hub
     **changes # fields of the recipe to replace, such as epochs=10
 ): # the trained `DCGANLearner`; its `path` is the run folder
     "Train a recipe and keep the run"
     save_interval(save_every)
     run = Run.claim(out or Path('runs')/getattr(recipe, 'name', recipe or 'digits'), overwrite, resume)
-    r = _asked(run, recipe, changes) if run.going_on else get_recipe(recipe or 'digits', **changes)
+    if init_from and run.going_on: raise ValueError(f"'{run.path}' goes on with its own weights: leave init_from out")
+    if change and not run.going_on:
+        raise ValueError('change is for a run that goes on: give --resume and its --out too')
+    if run.going_on: r, changed = _asked(run, recipe, changes, change)
+    else: r, changed = get_recipe(recipe or 'digits', **changes), {}
     if run.going_on: data, device = run.data_folder if data is None else data, device or run.asked_device
+    start, begun = _start(run, init_from)
+    _check_start(r, start)      # before thousands of files are read
     with together(device) as place:
         with _one_first(): dls = r.dls(data, place)
         _check_share(r, dls)
         r = replace(fit_length(r, len(dls.train.dataset)), precision=_agree(pick_precision(dls.device, r.precision)))
-        learn = r.learner(dls, run.path).add_cbs(cbs)
+        learn = r.learner(dls, run.path, start).add_cbs(cbs)
+        vars(learn).update(begun)
         watch = [SampleGrid(in_epochs(r.grid_every, r.epochs)), History(), TimeLeft()]
-        keep = learn.prepare(run.checkpoint(), r.epochs, save_every, watch, r.decided)
+        state = run.checkpoint()
+        was = run.leg(state, changed)
+        keep = learn.prepare(state, r.epochs, save_every, watch, r.decided | _count(run.legs), was)
         with run.recording(r, learn, data, device), _parallel(r, learn):
+            if not rank_distrib(): _say_start(learn, run.legs[-1:] if changed else [])
             learn.go_on(keep)
             run.finish(learn)
     return learn
