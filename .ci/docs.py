@@ -1,6 +1,6 @@
 """Build the documentation: nbdev processes the notebooks, Sphinx and MyST-NB make the pages, nothing is run again. A broken link fails the build.
 usage: python .ci/docs.py [FOLDER]      FOLDER is _docs if not given"""
-import ast, os, re, shutil, sys, tempfile, time, warnings
+import ast, json, os, re, runpy, shutil, sys, tempfile, time, warnings
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +18,7 @@ last = 'Behind the pages'
 pages = sorted(nbs.glob('*.ipynb'))
 names = {o.name: nbpath2html(Path(o.name)).stem for o in pages}     # 04_conv.ipynb becomes conv.html, where nbdev's own links lead
 text = lambda c: ''.join(c['source'] or '')
+as_text = runpy.run_path(str(root/'.ci/readme.py'))['blocks']
 
 def slug(heading):
     "A heading's address as nbdev writes it"
@@ -74,6 +75,11 @@ def write(path, folder):
     if path.stem == 'index': cells.append(new_markdown_cell(sidebar()))
     write_nb(new_notebook(cells=cells, metadata=dict(kernelspec=nb.metadata['kernelspec'])), folder/f'{names[path.name]}.ipynb')
 
+def plain(path):
+    "The page as text, for programs that read: the `Docs:` line of a module and llms.txt lead there"
+    cells = json.loads(path.read_text(encoding='utf-8'))['cells']
+    return re.sub(r'\]\((\w+)\.ipynb', lambda m: f"]({names.get(m[1] + '.ipynb', m[1])}.html.md", '\n\n'.join(o for c in cells for o in as_text(c, '')))
+
 def sidebar():
     "Hidden tables of contents, one a part, for the end of the front page"
     titles = {o: re.search(r'^# (.*)', text(read_nb(o).cells[0]))[1] for o in pages if o.stem != 'index'}
@@ -117,6 +123,10 @@ def build(out):
         folder = Path(tmp)/'pages'
         shutil.copytree(nbs/'images', folder/'images')
         shutil.copytree(nbs/'images', folder/'extra/images')
+        shutil.copy(nbs/'llms.txt', folder/'extra')
+        for o in pages: (folder/'extra'/f'{names[o.name]}.html.md').write_text(plain(o), encoding='utf-8')
+        for o in re.findall(rf'{cfg.doc_url}/?([^)\s]+)', (nbs/'llms.txt').read_text(encoding='utf-8')):
+            if not (folder/'extra'/o).exists(): faults.append(f'llms.txt leads to {o}, which is not there')
         for o in pages: write(o, folder)
         app = Sphinx(folder, None, Path(tmp)/'html', Path(tmp)/'trees', 'html', settings(folder), status=None, warningiserror=True, parallel=os.cpu_count())
         app.build()

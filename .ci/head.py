@@ -20,13 +20,19 @@ plain = 'contributing',     # needs no machine
 install = '''#| hide
 # On a fresh Kaggle or Colab machine: install what is missing, and leave torch as it is
 import os, socket
+from glob import glob
 from importlib.metadata import version
 from importlib.util import find_spec
 missing = [o for o in '%s'.split() if not find_spec(o)]
 if missing and {'KAGGLE_KERNEL_RUN_TYPE', 'COLAB_RELEASE_TAG'} & set(os.environ):
+    wheel = [o for at in ('*', 'datasets/*/*') for o in glob(f'/kaggle/input/{at}/dcgan_nb-*.whl')][:1]
+    source = f'--find-links {os.path.dirname(wheel[0])}' if wheel else ''
     try: socket.create_connection(('1.1.1.1', 53), timeout=3).close()
-    except OSError: raise ConnectionError('No internet: switch it on in the settings of this Kaggle notebook and run all again') from None
-    !pip install -q {' '.join(missing)} torch=={version('torch')} torchvision=={version('torchvision')}'''
+    except OSError:
+        if not wheel: raise ConnectionError('No internet: switch it on in the settings of this Kaggle notebook, '
+                                            'or attach a dataset with a wheel of dcgan_nb, and run all again') from None
+        source += ' --no-index'
+    !pip install -q {source} {' '.join(missing)} torch=={version('torch')} torchvision=={version('torchvision')}'''
 first = lambda page: install % ('dcgan_nb' + extras.get(page, '')) + ('' if page == '00_core' else '\nfrom dcgan_nb.core import check_machine')
 second = '#| hide\ncheck_machine()'
 

@@ -1,8 +1,8 @@
-"""Pretend to be a fresh Kaggle machine and Run all: torch, fastai and the rest are there, dcgan_nb is not, the first cell installs it.
-usage: python .ci/kaggle.py [PAGE ...]      run it where dcgan_nb's requirements are installed"""
-import json, os, runpy, shutil, subprocess, sys, sysconfig, tempfile, time, venv
+"""Pretend to be a fresh Kaggle or Colab machine and Run all: torch, fastai and the rest are there, dcgan_nb is not, the first cell installs it.
+usage: python .ci/kaggle.py [PAGE ...]            on the packages installed here
+       python .ci/kaggle.py --as kaggle [PAGE ...]   on those of .ci/kaggle.txt (or colab), in a folder of ~/.cache/dcgan_nb: 6 GB, once"""
+import hashlib, json, os, runpy, shutil, subprocess, sys, sysconfig, tempfile, time, venv
 from pathlib import Path
-from PIL import Image
 
 root = Path(__file__).parent.parent
 head = runpy.run_path(str(root/'.ci/head.py'))
@@ -17,6 +17,27 @@ for words, root in zip((['cifar'], ['cars']), sys.argv[1:]): print(get_dataset('
 '''
 
 absent = 'dcgan_nb', 'nbdev', 'torch_fidelity', 'torchmetrics', 'lightning_utilities'
+
+def image(name):
+    "The Python of a virtual environment that holds what `.ci/NAME.txt` lists, made once; the first line names Python's version"
+    listed = root/f'.ci/{name}.txt'
+    want = listed.read_text(encoding='utf-8').split('\n')[0].split()[-1]
+    folder = Path.home()/f'.cache/dcgan_nb/{name}-{hashlib.sha256(listed.read_bytes()).hexdigest()[:8]}'
+    python = folder/'bin/python'
+    if not (folder/'whole').exists():
+        base = find_python(want)
+        print(f'{name}: making {folder} with {base} and {listed.name}', flush=True)
+        subprocess.run([base, '-m', 'venv', '--clear', folder], check=True)
+        subprocess.run([python, '-m', 'pip', 'install', '-q', '-r', listed], check=True)
+        (folder/'whole').touch()
+    return python
+
+def find_python(want):
+    "A Python of this version, or else this one, and says so"
+    for o in [shutil.which(f'python{want}'), *sorted(Path.home().glob(f'.pyenv/versions/{want}.*/bin/python'))]:
+        if o and not subprocess.run([o, '-c', ''], capture_output=True).returncode: return o
+    print(f'no Python {want} here: this is Python {sys.version.split()[0]}')
+    return sys.executable
 
 def machine(folder):
     "A Python that sees what is installed here but for `absent`, from outside its own folder, so that pip cannot remove it"
@@ -34,6 +55,7 @@ def packages(python):
 
 def attach(folder, owner_slug, files):
     "A Kaggle data set at today's mount, and a link to it at the older one"
+    from PIL import Image
     new = folder/'datasets'/owner_slug
     for o in files:
         (new/o).parent.mkdir(parents=True, exist_ok=True)
@@ -46,30 +68,41 @@ def main(pages):
     with tempfile.TemporaryDirectory() as tmp:
         tmp = Path(tmp)
         python, wire = machine(tmp)
-        source = shutil.copytree(root, tmp/'source', ignore=shutil.ignore_patterns('.git', '_proc', 'runs', 'build', '*.egg-info'))
+        source = shutil.copytree(root, tmp/'source', ignore=shutil.ignore_patterns('.git', '_proc', '_docs', 'runs', 'build', '*.egg-info'))
         subprocess.run([sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '-w', tmp/'dist', source], check=True)
+        for o in (source/'nbs').glob('*.ipynb'):      # the first cell looks for a wheel below /kaggle/input
+            o.write_text(o.read_text(encoding='utf-8').replace('/kaggle/input/{at}', f'{tmp}/input/{{at}}'), encoding='utf-8')
         env = {k: v for k, v in os.environ.items() if not k.startswith(('PIP_', 'PYTHON'))}
-        env |= dict(KAGGLE_KERNEL_RUN_TYPE='Interactive', PIP_FIND_LINKS=str(tmp/'dist'), PATH=f"{python.parent}:{os.environ['PATH']}")
-        if not set(pages) & set(head['extras']): env |= dict(PIP_NO_INDEX='1', PIP_CONFIG_FILE=os.devnull)
+        env |= dict(KAGGLE_KERNEL_RUN_TYPE='Interactive', PATH=f"{python.parent}:{os.environ['PATH']}")
+        index = dict(PIP_FIND_LINKS=str(tmp/'dist'))       # stands for PyPI
+        if not set(pages) & set(head['extras']): index |= dict(PIP_NO_INDEX='1', PIP_CONFIG_FILE=os.devnull)
         (python.parent/'pip').write_text(f'#!/bin/sh\nexec {python} -m pip "$@"\n')
         (python.parent/'pip').chmod(0o755)
-        run = lambda *args: subprocess.run([python, *args], env=env, cwd=tmp, text=True, capture_output=True)
+        run = lambda *args, **more: subprocess.run([python, *args], env=env | more, cwd=tmp, text=True, capture_output=True)
         before = packages(python)
         assert 'torch' in before and 'dcgan_nb' not in before and run('-c', 'import dcgan_nb').returncode, 'the machine is not fresh'
 
         wire.write_text(switch.format(on=False))
         start = time.time()
-        off = run(root/'.ci/runall.py', '08_models').stdout
+        off = run(source/'.ci/runall.py', '00_core').stdout
         assert 'ConnectionError: No internet: switch it on' in off, off
         print(f'without internet: says so in {time.time() - start:.1f} s, kernel start included')
+        for at in ('input/datasets/you/wheel', 'input/wheel'):
+            shutil.copytree(tmp/'dist', tmp/at)
+            off = run(source/'.ci/runall.py', '00_core', PIP_CONFIG_FILE=os.devnull)
+            assert not off.returncode, off.stdout + off.stderr
+            run('-m', 'pip', 'uninstall', '-qy', 'dcgan_nb')
+            assert packages(python) == before
+            shutil.rmtree(tmp/at)
+        print('without internet, with an attached wheel: the page ran')
 
         wire.write_text(switch.format(on=True))
-        out = run(root/'.ci/runall.py', *pages)
+        out = run(source/'.ci/runall.py', *pages, **index)
         print(out.stdout, end='')
         after = packages(python)
         assert not out.returncode, out.stderr[-2000:]
         assert before.items() <= after.items(), 'the first cell replaced a package'
-        assert after['dcgan_nb'] == head['cfg']['version'] and ('PIP_NO_INDEX' not in env or len(after) == len(before) + 1)
+        assert after['dcgan_nb'] == head['cfg']['version'] and ('PIP_NO_INDEX' not in index or len(after) == len(before) + 1)
 
         cifar, cars = (o[1] for o in head['projects'].values())
         found = attach(tmp/'input', cifar, [f'cifar10/cifar10/{part}/frog/{i}.png' for part in ('train', 'test') for i in range(3)])
@@ -78,6 +111,8 @@ def main(pages):
             seen = run('-c', probe, mount, mount).stdout
             want = [o for o in (*found, *parked) if o.is_relative_to(mount)]
             assert seen.splitlines() == [f'{want[0]} 6', f'{want[1]} 8'], seen
-        print(f'{len(pages)} pages ran with what a Kaggle image holds; nothing in it was replaced; both data sets were found at both mounts')
+        versions = ', '.join(f'{o} {before[o]}' for o in ('torch', 'fastai', 'fastcore'))
+        print(f'{len(pages)} pages ran with Python {sys.version.split()[0]}, {versions}; nothing was replaced; both data sets were found at both mounts')
 
+if sys.argv[1:2] == ['--as']: sys.exit(subprocess.run([image(sys.argv[2]), __file__, *sys.argv[3:]]).returncode)
 main(sys.argv[1:] or ['08_models'])

@@ -14,10 +14,11 @@ def blocks(cell, nbs):
     "A cell as markdown, links to other pages going through `nbs`"
     src = text(cell['source'])
     if cell['cell_type'] == 'markdown': return [re.sub(r'\]\((?!https?://|#)', f']({nbs}', src)]
-    if re.search(r'^#\|\s*hide', src, re.M): return []
+    if re.search(r'^#\|\s*(hide|default_exp)', src, re.M): return []
     return ['```python\n' + re.sub(r'^#\|.*\n', '', src, flags=re.M).rstrip() + '\n```', *outputs(cell)]
 
-for page, target, nbs in ('index', 'README.md', 'nbs/'), ('contributing', '.github/CONTRIBUTING.md', '../nbs/'):
-    cells = json.loads((root/f'nbs/{page}.ipynb').read_text(encoding='utf-8'))['cells']
-    body = '\n\n'.join(b for c in cells for b in blocks(c, nbs))
-    (root/target).write_text(f'<!-- made from nbs/{page}.ipynb by .ci/readme.py: edit the notebook -->\n\n{body}\n', encoding='utf-8')
+if __name__ == '__main__':
+    for page, target, nbs in ('index', 'README.md', 'nbs/'), ('contributing', '.github/CONTRIBUTING.md', '../nbs/'):
+        cells = json.loads((root/f'nbs/{page}.ipynb').read_text(encoding='utf-8'))['cells']
+        body = '\n\n'.join(b for c in cells for b in blocks(c, nbs))
+        (root/target).write_text(f'<!-- made from nbs/{page}.ipynb by .ci/readme.py: edit the notebook -->\n\n{body}\n', encoding='utf-8')
