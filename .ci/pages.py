@@ -1,5 +1,6 @@
-"Check the house rules of nbs/: a page imports only lower pages, a name has one home, links lead somewhere, figures are described, no page is too big or holds an error."
+"Check the house rules of nbs/: a page imports only lower pages, a name has one home, links lead somewhere, each page names the next, figures are described, no page is too big or holds an error."
 import ast, json, math, re, sys
+from itertools import pairwise
 from pathlib import Path
 
 nbs, faults, owner, home = Path(__file__).parent.parent/'nbs', [], {}, {}
@@ -39,5 +40,8 @@ for f in pages:
         for n in tree.body:
             if isinstance(n, (ast.FunctionDef, ast.ClassDef)) and not n.decorator_list and home.setdefault(n.name, f) != f:
                 faults.append(f'{n.name} is exported by {home[n.name].name} and {f.name}')
+for f, after in pairwise(o for o in pages if o.stem[0].isdigit()):
+    text = '\n'.join(src(c) for c in pages[f] if c['cell_type'] == 'markdown')
+    if re.findall(r'^Next: \[[^]]+\]\(([^)]+)\)', text, flags=re.M) != [after.name]: faults.append(f'{f.name} does not end with "Next:" and a link to {after.name}')
 print('\n'.join(faults) or f'{len(pages)} pages keep the house rules')
 sys.exit(bool(faults))
