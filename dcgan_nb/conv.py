@@ -24,12 +24,11 @@ def conv_size(
         raise ValueError(f'a kernel of {k} does not fit into {n} pixels with padding {padding}')
     return (n + 2*padding - k)//stride + 1
 
-# %% ../nbs/04_conv.ipynb #b14e1fa7
+# %% ../nbs/04_conv.ipynb #426af0f5
 def _pair(o):
     "`o` as (vertical, horizontal)"
     return (o, o) if isinstance(o, int) else tuple(o)
 
-# %% ../nbs/04_conv.ipynb #426af0f5
 def conv2d(
     x:torch.Tensor, # pictures, b×ni×h×w
     w:torch.Tensor, # kernels, nf×ni×kh×kw
@@ -104,7 +103,6 @@ class Conv2d(nn.Module):
     def forward(self, x): return conv2d(x, self.weight, self.stride, self.padding)
     def extra_repr(self): return f'weight={tuple(self.weight.shape)}, stride={self.stride}, padding={self.padding}'
 
-# %% ../nbs/04_conv.ipynb #2fc244c4
 class ConvTranspose2d(nn.Module):
     "`conv_transpose2d` with its weights; exchanges them with `nn.ConvTranspose2d(..., bias=False)`"
     def __init__(self,
