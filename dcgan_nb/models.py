@@ -1,7 +1,11 @@
 """Two stacks of convolutions that mirror each other, for any size of picture
 
 ```python
-image_grid(Generator(32, 1).sample(16, seed=0) * 4)
+torch.manual_seed(0)
+net, z = Generator(32, 1), sample_z(8, seed=0)
+with torch.no_grad(): modes = {'evaluation': net.sample(8, seed=0), 'training': net(z)}
+print({k: f'std {o.std():.4f}' for k, o in modes.items()})
+image_grid(torch.cat(list(modes.values())), cols=8)
 ```
 
 Docs: https://dcgan-nb.github.io/dcgan_nb/models.html.md"""
@@ -14,9 +18,7 @@ __all__ = ['size_plan', 'g_layers', 'd_layers', 'model_table', 'sample_z', 'g_bl
 # %% ../nbs/08_models.ipynb #e8373401
 import numpy as np, pandas as pd, torch
 from copy import deepcopy
-from fastcore.basics import patch
 from itertools import pairwise, product
-from math import prod
 from torch import nn
 from .data import from_range
 from .conv import _pair, conv_size, conv_transpose_size
@@ -30,8 +32,9 @@ def size_plan(
     hw = (size, size) if isinstance(size, int) else tuple(size)
     if len(hw) != 2: raise ValueError(f'size {size} is neither one number nor a height and a width')
     if not _built(hw):
-        raise ValueError(f'size {size if hw[0] == hw[1] else _by(hw) + " (height×width)"} cannot be built: a DCGAN doubles a base '
-                         f'of 4 to 7 pixels; the nearest sizes are {" and ".join(_nearest(hw))}')
+        said = size if hw[0] == hw[1] else f'{_by(hw)} (height×width)'
+        raise ValueError(f'size {said} cannot be built: a DCGAN doubles a base of 4 to 7 pixels; '
+                         f'the nearest sizes are {" and ".join(_nearest(hw))}')
     k = _doublings(hw)
     return hw, tuple(s // 2**k for s in hw), k
 
@@ -39,10 +42,9 @@ def _doublings(hw): return max(min(hw), 8).bit_length() - 3
 def _built(hw): return min(hw) >= 8 and all(s % 2**_doublings(hw) == 0 for s in hw)
 def _by(hw): return '×'.join(map(str, hw))
 
-def _nearest(hw):
-    "The two nearest sizes; squares for a square"
+def _nearest(hw):   # the two nearest sizes; squares for a square
     steps, square = [2**(_doublings(hw) + i) for i in (0, 1)], hw[0] == hw[1]
-    near = {tuple((max(s//step, 4) + up) * step for s, up in zip(hw, ups)) for step in steps for ups in product((0, 1), repeat=2)}
+    near = {o for step in steps for o in product(*([(max(s//step, 4) + up)*step for up in (0, 1)] for s in hw))}
     near = [o for o in near if _built(o) and (o[0] == o[1] or not square)]
     near.sort(key=lambda o: (sum(abs(a - b) for a, b in zip(o, hw)), o))
     return [str(o[0]) if square else _by(o) for o in sorted(near[:2])]
@@ -59,7 +61,6 @@ def g_layers(
     widths = [nz] + [ngf * min(2**i, 8) for i in reversed(range(k))] + [channels]
     return [(ni, nf, *((4, 2, 1) if i else (base, 1, 0))) for i, (ni, nf) in enumerate(pairwise(widths))]
 
-# %% ../nbs/08_models.ipynb #aca6bdc2
 def d_layers(
     size=64, # height and width of the picture: one number, or (h, w)
     channels:int=3, # channels of the picture
@@ -79,7 +80,7 @@ def model_table(
     for i, (ni, nf, k, s, p) in enumerate(layers):
         hw, norm = tuple(f(n, o, s, p) for n, o in zip(hw, _pair(k))), i < len(layers)-1 and (up or i > 0)
         rows.append(dict(layer=i+1, kernel='×'.join(map(str, _pair(k))), stride=s, output=(nf, *hw), batch_norm=norm,
-                         parameters=ni * nf * prod(_pair(k)) + 2*nf*norm))
+                         parameters=ni * nf * np.prod(_pair(k)) + 2*nf*norm))
     return pd.DataFrame(rows).set_index('layer')
 
 # %% ../nbs/08_models.ipynb #6b824009
@@ -92,13 +93,11 @@ def sample_z(
     if seed is None: return torch.randn(n, nz)
     return torch.from_numpy(np.random.default_rng(seed).standard_normal((n, nz), dtype=np.float32))
 
-# %% ../nbs/08_models.ipynb #2299f947
-def g_block(*layer):
-    return nn.Sequential(nn.ConvTranspose2d(*layer, bias=False), nn.BatchNorm2d(layer[1]), nn.ReLU(True))
-def d_block(*layer):
-    return nn.Sequential(nn.Conv2d(*layer, bias=False), nn.BatchNorm2d(layer[1]), nn.LeakyReLU(0.2, True))
-
 # %% ../nbs/08_models.ipynb #3411e63b
+def _block(conv, act): return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), act)
+def g_block(*layer): return _block(nn.ConvTranspose2d(*layer, bias=False), nn.ReLU(True))
+def d_block(*layer): return _block(nn.Conv2d(*layer, bias=False), nn.LeakyReLU(0.2, True))
+
 class Generator(nn.Module):
     "DCGAN's generator (1511.06434, section 3): b×nz latents to b×c×h×w pictures in [-1, 1]"
     def __init__(self,
@@ -115,9 +114,35 @@ class Generator(nn.Module):
         init_dcgan(self)
 
     def forward(self, z):
-        if z.ndim != 2 or z.shape[1] != self.nz:
-            raise ValueError(f'latents must be b×{self.nz}, got {"×".join(map(str, z.shape))}')
+        if z.shape[1:] != (self.nz,): raise ValueError(f'latents must be b×{self.nz}, got {_by(z.shape)}')
         return self.layers(z[:, :, None, None])
+
+    def frozen(self): # a `Generator` without gradients
+        "A copy to draw with: evaluation mode, 32 bits, plain memory layout"
+        return deepcopy(self).eval().requires_grad_(False).float().to(memory_format=torch.contiguous_format)
+
+    def pictures(self,
+        z:torch.Tensor, # n×nz latents, on any device
+        bs:int=256, # how many at a time
+    ): # yields b×c×h×w in [-1, 1], on the network's device
+        "What the frozen network makes of latents, a batch at a time"
+        net, device = self.frozen(), next(self.parameters()).device
+        for o in z.split(bs): yield net(o.to(device))
+
+    def draw(self,
+        z:torch.Tensor, # n×nz latents, on any device
+        bs:int=256, # how many at a time
+    ): # n×c×h×w bytes, on the network's device
+        "Turn latents into pictures"
+        return torch.cat([from_range(o) for o in self.pictures(z, bs)])
+
+    def sample(self,
+        n:int=16, # how many pictures
+        seed:int|None=None, # the same seed gives the same pictures; None draws new ones
+        bs:int=256, # how many at a time
+    ): # n×c×h×w in [-1, 1], on the CPU
+        "Draw pictures of new latents"
+        return torch.cat([o.cpu() for o in self.pictures(sample_z(n, self.nz, seed), bs)])
 
 # %% ../nbs/08_models.ipynb #81ea5b35
 class Discriminator(nn.Module):
@@ -137,39 +162,5 @@ class Discriminator(nn.Module):
 
     def forward(self, x):
         want = self.channels, *self.size
-        if tuple(x.shape[1:]) != want:
-            raise ValueError(f'pictures must be b×{"×".join(map(str, want))}, got {"×".join(map(str, x.shape))}')
+        if x.shape[1:] != want: raise ValueError(f'pictures must be b×{_by(want)}, got {_by(x.shape)}')
         return self.layers(x).flatten()
-
-# %% ../nbs/08_models.ipynb #bebdd76d
-@patch
-def frozen(self:Generator): # a `Generator` without gradients
-    "A copy to draw with: evaluation mode, 32 bits, plain memory layout"
-    return deepcopy(self).eval().requires_grad_(False).float().to(memory_format=torch.contiguous_format)
-
-@patch
-@torch.no_grad()
-def pictures(self:Generator,
-    z:torch.Tensor, # n×nz latents, on any device
-    bs:int=256, # how many at a time
-): # yields b×c×h×w in [-1, 1], on the network's device
-    "What the frozen network makes of latents, a batch at a time"
-    net, device = self.frozen(), next(self.parameters()).device
-    for o in z.split(bs): yield net(o.to(device))
-
-@patch
-def draw(self:Generator,
-    z:torch.Tensor, # n×nz latents, on any device
-    bs:int=256, # how many at a time
-): # n×c×h×w bytes, on the network's device
-    "Turn latents into pictures"
-    return torch.cat([from_range(o) for o in self.pictures(z, bs)])
-
-@patch
-def sample(self:Generator,
-    n:int=16, # how many pictures
-    seed:int|None=None, # the same seed gives the same pictures; None draws new ones
-    bs:int=256, # how many at a time
-): # n×c×h×w in [-1, 1], on the CPU
-    "Draw pictures of new latents"
-    return torch.cat([o.cpu() for o in self.pictures(sample_z(n, self.nz, seed), bs)])
