@@ -1,11 +1,8 @@
 """Two stacks of convolutions that mirror each other, for any size of picture
 
 ```python
-torch.manual_seed(0)
-net, z = Generator(32, 1), sample_z(8, seed=0)
-with torch.no_grad(): modes = {'evaluation': net.sample(8, seed=0), 'training': net(z)}
-print({k: f'std {o.std():.4f}' for k, o in modes.items()})
-image_grid(torch.cat(list(modes.values())), cols=8)
+net = Generator(size=32, channels=1)
+image_grid(torch.cat([net.sample(8, seed=0), net(sample_z(8, seed=0))]).detach(), cols=8)
 ```
 
 Docs: https://dcgan-nb.github.io/dcgan_nb/models.html.md"""
