@@ -10,6 +10,7 @@ cfg = ConfigParser()
 cfg.read(here/'settings.ini', encoding='utf-8')
 cfg = cfg['DEFAULT']
 lines = lambda key: [o for o in cfg[key].split('\n') if o.strip()]
+extras = {o.removesuffix('_requirements'): lines(o) for o in cfg if o.endswith('_requirements')}      # dev, datasets, film
 
 class WholeSdist(sdist):
     "A source archive with settings.ini, which this file reads"
@@ -31,6 +32,6 @@ classifiers = ['Development Status :: 4 - Beta', 'Intended Audience :: Developer
 setup(version=cfg['version'], author=cfg['author'], license=cfg['license'],
       keywords=cfg['keywords'].split(), classifiers=classifiers, packages=find_packages(include=['dcgan_nb']),
       package_data={'dcgan_nb': ['py.typed', '*.safetensors', 'pretrained/*/*', 'web/*']},
-      install_requires=lines('requirements'), extras_require={'dev': lines('dev_requirements')},
+      install_requires=lines('requirements'), extras_require=extras,
       entry_points={'console_scripts': lines('console_scripts'), 'nbdev': [f"{cfg['lib_name']}={cfg['lib_name']}._modidx:d"]},
       long_description=readme(), long_description_content_type='text/markdown', cmdclass=dict(sdist=WholeSdist))

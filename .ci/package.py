@@ -33,6 +33,10 @@ if 'Classifier: Typing :: Typed' not in about or 'dcgan_nb/py.typed' not in held
 for file in (root/'.github/workflows').glob('*.y*ml'):
     for name, ref in re.findall(r'uses: ([\w/.-]+)@(\S+)', file.read_text(encoding='utf-8')):
         if not re.fullmatch(r'v\d+(\.\d+)*|[0-9a-f]{40}', ref): faults.append(f'{file.name} takes {name} from the branch {ref}: name a version')
+for o in ('dev', 'datasets', 'film'):
+    if f'Provides-Extra: {o}' not in about: faults.append(f'the wheel does not offer the extra {o}')
+for o in ('datasets', 'pyarrow', 'imageio'):
+    if not re.search(rf"^Requires-Dist: {o}\b.*; extra == .(datasets|film)", about, re.M): faults.append(f'no extra brings {o}')
 release = yaml.safe_load((root/'.github/workflows/release.yaml').read_text(encoding='utf-8'))['jobs']
 if release['build'].get('needs') != 'test' or release['publish'].get('needs') != 'build': faults.append('a release does not wait for the tests')
 

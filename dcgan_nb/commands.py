@@ -111,7 +111,8 @@ def _say_what_is_left(run):
     print(f"\nTrained '{card['recipe']}' for {epochs} on {pictures} in {card['seconds']:.0f} s. In {run.path}:")
     for name, what in _left.items():
         if (run.path/name).exists(): print(f'  {name:13} {what}')
-    print(f"Draw more:\n  {run.command('dcgan_sample', '--n', 5)}    # {run.generator().origin}")
+    of = ['--label', classes[0]] if (classes := card['data'].get('classes')) else []
+    print(f"Draw more:\n  {run.command('dcgan_sample', '--n', 5, *of)}    # {run.generator().origin}")
     for o in diagnose(run.path): print(f'Look out: {o}')
 
 # %% ../nbs/43_commands.ipynb #cm13
@@ -167,6 +168,14 @@ def _film(net, z, frames, out):
     steps = [slerp(z[int(o)], z[(int(o) + 1) % len(z)], o % 1) for o in at]
     return make_film([image_grid(net.draw(o), cols=min(8, len(o))) for o in steps], out, 40, 40)
 
+def _of_class(net, run, label, truncation):
+    "The generator of one class, where one is asked for"
+    classes = getattr(net, 'classes', [])
+    if classes and truncation and not label: raise ValueError(
+        f'--truncation would leave out some classes: say which one with --label, of {", ".join(classes)}')
+    if label and not classes: raise ValueError(f"'{run}' was trained without --labels: leave --label out")
+    return net.only(label) if label else net
+
 @command
 def dcgan_sample(
     run:_source, # what to draw with
@@ -178,6 +187,7 @@ def dcgan_sample(
     walk:int=None, # make a film of so many frames instead: a .gif, or an .mp4 where imageio[ffmpeg] is installed
     latents:str=None, # draw these latents: a .npy file of n rows
     truncation:float=None, # draw latents without numbers beyond this; below 1.5 pictures fade
+    label:str=None, # of a run with --labels: the class to draw (default: all, as often as in the data)
 ):
     "Draw pictures with a trained generator. Needs no pictures."
     import dcgan_nb.samples     # gives generators `save_samples`
@@ -186,9 +196,9 @@ def dcgan_sample(
     from dcgan_nb.run import load_generator
     if n is not None and n < 1: raise ValueError(f'--n {n}: ask for at least one picture')
     if walk is not None and walk < 2: raise ValueError(f'--walk {walk}: a film needs two frames at least')
-    net = load_generator(run, which)
+    net = _of_class(load_generator(run, which), run, label, truncation)
     z = None if latents is None else _read_latents(latents, net.nz)
-    print(f'Drawing with {net.origin}')
+    print(f"Drawing {f'{label} ' if label else ''}with {net.origin}")
     if walk is None:
         n = n or (5 if z is None else len(z))
         files = net.save_samples(out or 'samples', n, seed, format, truncation, None if z is None else z[:n])

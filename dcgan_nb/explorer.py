@@ -39,7 +39,9 @@ def first_layer(
     "What the first layer does to a latent before its ReLU, its batch norm included"
     conv, norm, _ = generator.layers[0]
     scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-    return (conv.weight * scale[:, None, None]).flatten(1).detach().cpu()
+    A = (conv.weight * scale[:, None, None]).flatten(1).detach().cpu()
+    if not hasattr(generator, 'classes'): return A
+    return torch.cat([A[:generator.nz - 1], torch.zeros(1, A.shape[1])])      # the last number only chooses a class
 
 def principal_directions(
     generator:Generator, # whose latents

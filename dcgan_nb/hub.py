@@ -125,11 +125,13 @@ def _public(o):
 
 # %% ../nbs/42_hub.ipynb #9a5d9ebf
 def _limits(run):
-    m = Evaluation.load(run)
+    m, classes = Evaluation.load(run), read_card(run)['data'].get('classes')
+    asked = 'It takes no labels and no prompt.'
+    if classes: asked = f"It draws {', '.join(classes)}: `only(name)` draws one of them."
     other = ['Its distances use other features than a published FID. '
              'Compare them only with those of the same protocol.']
     return ['It draws pictures like those it was trained on, in their size, and nothing else. '
-            'It takes no labels and no prompt.',
+            + asked,
             'What its training pictures leave out or show too often, it leaves out or draws too often.',
             'A picture may come near to one it was trained on: `nearest_real` of dcgan_nb puts the two side by side.',
             *(other if m and not is_fid(m['protocol']) else [])]

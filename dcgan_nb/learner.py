@@ -417,6 +417,7 @@ def dcgan_learner(
     seed:int=42, # fixes weights, order and latents
     precision:str='auto', # what the networks compute in, see `pick_precision`
     cbs=None, # fastai callbacks
+    cls=DCGANLearner, # the learner's class: page 16 has another
     **kwargs
 ): # a `DCGANLearner`
     "A fastai learner that trains a DCGAN (1511.06434) on `dls`"
@@ -430,9 +431,9 @@ def dcgan_learner(
     dls.train.rng.seed(seed)
     opt = dcgan_opt(betas)
     if dls.device.type in ('cpu', 'cuda'): opt = partial(opt, fused=True)
-    learn = DCGANLearner(dls, generator, discriminator, partial(_g_loss, real_label=real_label),
-                         partial(d_loss, real_label=real_label, fake_label=fake_label), seed=seed, cbs=cbs,
-                         **dict(lr=lr, opt_func=opt, moms=(betas[0],)*3) | kwargs)
+    learn = cls(dls, generator, discriminator, partial(_g_loss, real_label=real_label),
+                partial(d_loss, real_label=real_label, fake_label=fake_label), seed=seed, cbs=cbs,
+                **dict(lr=lr, opt_func=opt, moms=(betas[0],)*3) | kwargs)
     return learn.set_precision(pick_precision(dls.device, precision))
 
 # %% ../nbs/10_learner.ipynb #7597edd3

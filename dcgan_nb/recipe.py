@@ -25,6 +25,7 @@ class Recipe:
     fit:str = _field('crop', 'how your own pictures get their size: crop (the middle), pad (with black) or squash',
                      choices=['crop', 'pad', 'squash'])
     upscale:bool = _field(False, 'enlarge your own pictures that are too small, instead of skipping them')
+    labels:bool = _field(False, 'your class folders are labels: train a generator that draws the class it is asked for')
     epochs:int = _field(50, 'how often every picture is seen; 0 goes by updates')
     updates:int = _field(0, 'batches in all where epochs is 0, rounded up to whole epochs, 2,000 of them at most')
     bs:int = _field(128, 'pictures in a batch')

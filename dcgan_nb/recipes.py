@@ -14,7 +14,7 @@ __all__ = ['TimeLeft', 'together', 'train', 'evaluate_run']
 
 # %% ../nbs/26_train.ipynb #27a7d719
 from .core import *
-import json, time, torch
+import hashlib, json, time, torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from contextlib import contextmanager, nullcontext
@@ -32,6 +32,7 @@ from .signs import VitalSigns
 from .latents import SampleGrid
 from .metrics import cifar10_features, evaluate, inception_features
 from .follow import EMA, BestGenerator
+from .labels import class_shares, labeled_learner
 from .folders import cars_dls, cifar10_dls, folder_dls, read_images
 from .devices import shard
 from .checkpoint import History, fingerprint, save_interval
@@ -81,8 +82,16 @@ def _check_same(have, want, where):
     raise ValueError(f"{where} has a {type(have).__name__.lower()} with {', '.join(words)}: train with "
                      + ' '.join(f'--{k} {_dims(have.config[k])}' for k in wrong) + ', or start from another')
 
-def _check_start(r, start, channels=None):
-    want = dict(size=size_plan(r.size)[0]) | (dict(channels=channels) if channels else {})
+def _check_classes(have, want, where):
+    if (classes := have.config.get('classes', [])) == want: return
+    have, other = f"the classes {', '.join(classes)}" if classes else 'no classes', 'leave --labels out'
+    raise ValueError(f"{where} knows {have}, this training {', '.join(want) or 'none'}: start from another, "
+                     f"or {other if want else 'use --labels'}")
+
+def _check_start(r, start, ds=None):
+    "Before the pictures are read, and after"
+    want = dict(size=size_plan(r.size)[0]) | (dict(channels=ds.x.shape[1]) if ds else {})
+    if ds and start[0]: _check_classes(start[0], ds.classes if r.labels else [], getattr(start[0], 'origin', 'start'))
     for net, more in zip(start, (dict(nz=r.nz, ngf=r.ngf), dict(ndf=r.ndf))):
         if net: _check_same(net, want | more, getattr(start[0], 'origin', 'start'))
 
@@ -94,10 +103,11 @@ def learner(self:Recipe,
 ): # a `DCGANLearner`
     "The learner of the recipe"
     r = fit_length(self, len(dls.train.dataset))
-    _check_start(r, start, dls.train.dataset.x.shape[1])
-    return dcgan_learner(dls, *start, nz=r.nz, ngf=r.ngf, ndf=r.ndf, lr=r.lr, betas=(r.beta1, r.beta2),
-                         real_label=r.real_label, fake_label=r.fake_label, seed=r.seed, precision=r.precision,
-                         cbs=r.cbs(), path=path)
+    _check_start(r, start, dls.train.dataset)
+    make = labeled_learner if r.labels else dcgan_learner
+    return make(dls, *start, nz=r.nz, ngf=r.ngf, ndf=r.ndf, lr=r.lr, betas=(r.beta1, r.beta2),
+                real_label=r.real_label, fake_label=r.fake_label, seed=r.seed, precision=r.precision,
+                cbs=r.cbs(), path=path)
 
 # %% ../nbs/26_train.ipynb #d4d869e4
 def _clock(s): return f'{s:.0f} seconds' if s < 100 else f'{s/60:.0f} minutes' if s < 6000 else f'{s/3600:.1f} hours'
@@ -145,6 +155,7 @@ def _parallel(r, learn):
 def _check_share(r, dls):
     "What several processes cannot do, before they try"
     if num_distrib() < 2: return
+    if r.labels: raise ValueError('labels: a labeled training is for one process, leave --nproc out')
     if r.sync_bn and dls.device.type != 'cuda': raise ValueError('sync_bn: batch norm is shared between GPUs only')
     shard(dls.train, rank_distrib(), num_distrib())
 
@@ -184,12 +195,19 @@ def _start(run, init_from):
     g, d = load_pair(init_from)
     return (g, d), dict(init_from=dict(path=str(init_from), origin=g.origin, discriminator=d is not None))
 
-def _say_start(learn, legs):
+def _say_start(r, learn, legs):
+    if (names := learn.dls.train.dataset.classes) and not r.labels:
+        some = ', '.join(names[:3]) + (f' and {len(names) - 3} more' if len(names) > 3 else '')
+        print(f'{len(names)} classes ({some}) are mixed: --labels trains a generator that draws the one you ask for')
     if legs: print(f'going on with {leg_words(legs)}')
     o = getattr(learn, 'init_from', None)
     if o: print(f"starting from {o['origin']}, with {'its own' if o['discriminator'] else 'a new'} discriminator")
 
-def _count(legs): return dict(legs=len(legs)) if legs else {}
+def _about(run, r, ds):
+    "What must be the same for a run that goes on"
+    own = json.dumps([ds.classes, ds.labels.tolist()]) if r.labels and class_shares(ds) else ''
+    classes = dict(classes=hashlib.sha256(own.encode()).hexdigest()[:16]) if own else {}
+    return r.decided | classes | (dict(legs=len(run.legs)) if run.legs else {})
 
 # %% ../nbs/26_train.ipynb #76e177d9
 def train(
@@ -225,9 +243,9 @@ def train(
         watch = [SampleGrid(in_epochs(r.grid_every, r.epochs)), History(), TimeLeft()]
         state = run.checkpoint()
         was = run.leg(state, changed)
-        keep = learn.prepare(state, r.epochs, save_every, watch, r.decided | _count(run.legs), was)
+        keep = learn.prepare(state, r.epochs, save_every, watch, _about(run, r, dls.train.dataset), was)
         with run.recording(r, learn, data, device), _parallel(r, learn):
-            if not rank_distrib(): _say_start(learn, run.legs[-1:] if changed else [])
+            if not rank_distrib(): _say_start(r, learn, run.legs[-1:] if changed else [])
             learn.go_on(keep)
             run.finish(learn)
     return learn

@@ -34,6 +34,7 @@ from .models import Discriminator, Generator
 from .signs import plot_signs, read_history
 from .latents import make_film
 from .metrics import refresh_bn
+from .labels import build
 from .folders import printable
 from .checkpoint import fingerprint, load_checkpoint
 
@@ -57,7 +58,7 @@ def shipped(): # name → folder
 
 def _check_weights(cls, config, file):
     "Compare a file's names and shapes with the network's, which takes no memory on torch's meta device"
-    with torch.device('meta'): want = {k: list(v.shape) for k, v in cls(**config).state_dict().items()}
+    with torch.device('meta'): want = {k: list(v.shape) for k, v in build(cls, config).state_dict().items()}
     with safe_open(file, 'pt') as f: have = {k: f.get_slice(k).get_shape() for k in f.keys()}
     wrong = [f'{k} is {have.get(k, "missing")}, not {want.get(k, "wanted")}'
              for k in {**want, **have} if want.get(k) != have.get(k)]
@@ -68,7 +69,7 @@ def _load(cls, where, **hub):
     find = (lambda o: where/o) if isinstance(where, Path) else (lambda o: hf_hub_download(where, o, **hub))
     config, weights = json.loads(Path(find('config.json')).read_text(encoding='utf-8')), find('model.safetensors')
     _check_weights(cls, config, weights)
-    net = cls(**config)
+    net = build(cls, config)
     net.load_state_dict(load_file(weights))
     return net.eval()
 
@@ -279,9 +280,11 @@ def _card_facts(recipe, learn, data, device):
     "What the card says of a training, whatever becomes of it"
     dls, me = learn.dls, psutil.Process()
     digits = getattr(learn, 'fingerprint', None) or fingerprint(dls.train.dataset)
+    facts = _data_facts(dls.train.dataset, digits, data)
+    if hasattr(learn.generator, 'classes'): facts['classes'] = learn.generator.classes
     start = dict(init_from=learn.init_from) if hasattr(learn, 'init_from') else {}
     return start | dict(recipe=recipe.name, date=time.strftime('%Y-%m-%d'), world_size=max(1, num_distrib()),
-                settings=json.loads(json.dumps(asdict(recipe))), data=_data_facts(dls.train.dataset, digits, data),
+                settings=json.loads(json.dumps(asdict(recipe))), data=facts,
                 determinism=_determinism(dls.device), versions=versions(),
                 hardware=hardware(dls.device) | dict(asked=str(device) if device else None),
                 pid=me.pid, host=socket.gethostname(), started=round(me.create_time(), 2))
@@ -446,7 +449,7 @@ def unfinished(self:Run, which):
     weights = dict(last=s['generator'], ema=own.get('ema', {}).get('average'), best=own.get('follow', {}).get('best'))
     if which == 'best' and not weights['best']: which = 'last'
     if not weights[which]: raise FileNotFoundError(f"'{self.path}' keeps no averaged weights: its recipe has ema=0")
-    net = Generator(**s['config']['generator'])
+    net = build(Generator, s['config']['generator'])
     net.load_state_dict(weights[which])
     if which == 'ema': refresh_bn(net)
     best = dict(zip(('fd', 'epoch', 'column'), min(own['follow']['found']))) if which == 'best' else None
@@ -493,7 +496,7 @@ def pair(self:Run): # the last generator and discriminator; a run of an earlier 
     net, folder = self.generator('last'), self.path/'discriminator'
     state = None if self.state == 'finished' else load_checkpoint(self.path)
     if not state: return net, Discriminator.from_pretrained(folder) if folder.exists() else None
-    critic = Discriminator(**state['config']['discriminator'])
+    critic = build(Discriminator, state['config']['discriminator'])
     critic.load_state_dict(state['discriminator'])
     return net, critic.eval()
 
