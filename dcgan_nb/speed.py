@@ -88,6 +88,7 @@ class GraphStep(GANCallback):
 
     def check(self):
         device, n = self.dls.device, num_distrib()
+        if hasattr(self.generator, 'classes'): raise ValueError('GraphStep would replay old labels: leave it out')
         if device.type != 'cuda':
             raise ValueError(f"CUDA graphs need an NVIDIA GPU, this learner is on '{device}': leave GraphStep out")
         if n > 1: raise ValueError(f'GraphStep records one process, here are {n}: leave it out')
