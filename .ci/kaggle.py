@@ -8,9 +8,12 @@ root = Path(__file__).parent.parent
 head = runpy.run_path(str(root/'.ci/head.py'))
 here = Path(sysconfig.get_paths()['purelib'])
 
-# Kaggle's internet switch, as the first cell's probe meets it
+# Kaggle's internet switch, as the first cell's probe meets it; with it the repository's files, which some pages fetch
 switch = "import socket; socket.create_connection = lambda a, *k, on={on}, real=socket.create_connection, pair=socket.socketpair, **kw: " \
-         "real(a, *k, **kw) if a[0] != '1.1.1.1' else pair()[0] if on else (_ for _ in ()).throw(OSError('unreachable'))"
+         "real(a, *k, **kw) if a[0] != '1.1.1.1' else pair()[0] if on else (_ for _ in ()).throw(OSError('unreachable')); " \
+         "import urllib.request as u; u.urlopen = lambda r, *k, real=u.urlopen, **kw: " \
+         "real(getattr(r, 'full_url', r).replace('{raw}', 'file://{source}'), *k, **kw)"
+raw = f"https://raw.githubusercontent.com/{head['cfg']['user']}/{head['cfg']['lib_name']}/{head['cfg']['branch']}"
 probe = '''from dcgan_nb.folders import *
 import sys
 for words, root in zip((['cifar'], ['cars']), sys.argv[1:]): print(get_dataset('', '', words, root=root), len(image_files(get_dataset('', '', words, root=root))))
@@ -82,7 +85,7 @@ def main(pages):
         before = packages(python)
         assert 'torch' in before and 'dcgan_nb' not in before and run('-c', 'import dcgan_nb').returncode, 'the machine is not fresh'
 
-        wire.write_text(switch.format(on=False))
+        wire.write_text(switch.format(on=False, raw=raw, source=tmp/'nowhere'))
         start = time.time()
         off = run(source/'.ci/runall.py', '00_core').stdout
         assert 'ConnectionError: No internet: switch it on' in off, off
@@ -96,7 +99,7 @@ def main(pages):
             shutil.rmtree(tmp/at)
         print('without internet, with an attached wheel: the page ran')
 
-        wire.write_text(switch.format(on=True))
+        wire.write_text(switch.format(on=True, raw=raw, source=source))
         out = run(source/'.ci/runall.py', *pages, **index)
         print(out.stdout, end='')
         after = packages(python)

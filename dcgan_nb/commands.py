@@ -15,28 +15,52 @@ __all__ = ['run_command', 'command', 'pixels', 'dcgan_train', 'dcgan_sample', 'd
 
 # %% ../nbs/43_commands.ipynb #cm05
 import os, re, sys
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, HelpFormatter
 from contextlib import suppress
 from dataclasses import fields
-from fastcore.script import anno_parser
-from functools import wraps
+from fastcore.docments import docments
+from functools import partial, wraps
 from inspect import Parameter, signature
-from typing import Annotated
+from shutil import get_terminal_size
+from typing import Annotated, get_args, get_origin
 from .recipe import RECIPES, Recipe
 
 # %% ../nbs/43_commands.ipynb #cm08
+def _argument(k, v):
+    "The name of an argument, and what `argparse` must know of it: from its annotation, its comment and its default"
+    kind, *about = get_args(v.anno) if get_origin(v.anno) is Annotated else [v.anno]
+    more = {key: o[key] for o in about if isinstance(o, dict) for key in o}
+    flag = more.pop('opt', v.default is not Parameter.empty)
+    how = dict(action='store_true') if kind is bool else {} if 'action' in more else dict(type=kind)
+    if flag and 'type' in how and 'choices' not in more: how['metavar'] = f'({kind.__name__})'
+    told = next((o for o in about if isinstance(o, str)), v.docment or '')
+    if v.default not in (None, Parameter.empty):
+        how['default'] = v.default
+        told += f' (default: {v.default})'
+    return f"--{k.replace('_', '-')}" if flag else k, dict(help=told.replace('%', '%%')) | how | more
+
+def _parser(f):
+    "What reads the words of a shell for `f`. (`anno_parser` of fastcore 1, which Kaggle has, knows no `Annotated`)"
+    wide = get_terminal_size((120, 30)).columns
+    shape = partial(HelpFormatter, max_help_position=wide // 2, width=wide)
+    parser = ArgumentParser(prog=f.__name__, description=f.__doc__, formatter_class=shape)
+    for k, v in docments(f, full=True, returns=False, eval_str=True).items():
+        name, how = _argument(k, v)
+        parser.add_argument(name, **how)
+    return parser
+
 def run_command(
     f, # one of the functions below
     words:list|None=None, # what stands behind its name; by default what the shell gave
 ):
     "Call a function with the words of a shell"
     for o in sys.stdout, sys.stderr:
-        with suppress(AttributeError): o.reconfigure(errors='backslashreplace')
+        with suppress(AttributeError): o.reconfigure(errors='backslashreplace', line_buffering=True)
     name, words = f.__name__, sys.argv[1:] if words is None else words
-    parser = anno_parser(f, name)
+    parser = _parser(f)
     parser.error = lambda why: sys.exit(f'{name}: {why}. All flags: {name} --help')
     args = vars(parser.parse_args([re.sub('^--[a-z_0-9]+', lambda o: o[0].replace('_', '-'), o) for o in words]))
-    try: f(**{k: v for k, v in args.items() if k not in ('pdb', 'xtra')})
+    try: f(**args)
     except (OSError, ValueError, ArithmeticError, ImportError) as e:
         sys.exit(f'{name}: ' + str(e).split('\n\t')[-1])    # fastai puts the callback's name before
     except KeyboardInterrupt:

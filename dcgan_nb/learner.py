@@ -350,7 +350,7 @@ class PlainLog(GANCallback):
         if self.logger != noop: self.learn.logger = self.line
     def line(self, log):
         (_, epoch), *cells = zip(self.recorder.metric_names, log)
-        words = (f'{k} {v:.4g}' if isinstance(v, float) else f'{k} {v}' for k, v in cells)
+        words = (f'{k} {v:.4g}' if isinstance(v, float) else f'{k} {v}' for k, v in cells if v == v)    # not nan
         print(f'epoch {epoch + 1} of {self.n_epoch}:', ', '.join(words), flush=True)
 
 @patch

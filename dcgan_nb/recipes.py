@@ -196,6 +196,9 @@ def _start(run, init_from):
     return (g, d), dict(init_from=dict(path=str(init_from), origin=g.origin, discriminator=d is not None))
 
 def _say_start(r, learn, legs):
+    x = learn.dls.train.dataset.x
+    shape = '×'.join(map(str, x.shape[1:]))
+    print(f"{len(x):,} pictures of {shape}, some of them in {learn.path/'data.png'}", flush=True)
     if (names := learn.dls.train.dataset.classes) and not r.labels:
         some = ', '.join(names[:3]) + (f' and {len(names) - 3} more' if len(names) > 3 else '')
         print(f'{len(names)} classes ({some}) are mixed: --labels trains a generator that draws the one you ask for')
