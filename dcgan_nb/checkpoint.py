@@ -42,7 +42,6 @@ def _set_random_state(s):
     torch.set_rng_state(s['torch'])
     if len(s['cuda']) == torch.cuda.device_count(): torch.cuda.set_rng_state_all(s['cuda'])
 
-# %% ../nbs/23_checkpoint.ipynb #bd51dade
 def _stateful(cbs): return [cb for cb in cbs if hasattr(type(cb), 'state_dict') and getattr(cb, 'here', True)]
 def _own(learn):
     return dict(rng=learn.rng.get_state(), random=_random_state(),
@@ -206,7 +205,6 @@ class Checkpoint(GANCallback):
         due = self.epochs and done % self.epochs == 0
         if due or done == self.n_epoch: self.save(done, 0, self.dls.train.rng.getstate())
 
-# %% ../nbs/23_checkpoint.ipynb #c144dcef
 @patch
 def agreed(self:Checkpoint, *wishes):
     "What one of several processes wants, all do; on GPUs they meet every 50 batches"
@@ -294,7 +292,6 @@ def check_state(self:DCGANLearner,
     if s['threads'] != (n := torch.get_num_threads()):
         print(f"the run had {s['threads']} threads, now there are {n}: equal to rounding, not to the last bit")
 
-# %% ../nbs/23_checkpoint.ipynb #d81da3ae
 @patch
 def prepare(self:DCGANLearner,
     state:dict|None=None, # from `load_checkpoint`; None starts anew

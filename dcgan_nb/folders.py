@@ -382,7 +382,6 @@ def _npy_source(file):
     notes = _noted('other arrays', [o for o in found if o != key])
     return array_source(arrays[key], key, notes=notes, **_numbered(labels))
 
-# %% ../nbs/20_folders.ipynb #3efc8742
 def _open_idx(file):
     with open(file, 'rb') as f: zipped = f.read(2) == b'\x1f\x8b'
     return (gzip.open if zipped else open)(file, 'rb')
@@ -482,7 +481,6 @@ def _parquet_labels(table):
     names = about.get('info', {}).get('features', {}).get(label, {}).get('names')
     return dict(labels=table[label].to_pylist(), classes=names) if names else _numbered(table[label].to_pylist())
 
-# %% ../nbs/20_folders.ipynb #d73a7b9d
 def _has(*patterns): return lambda p: p.is_dir() and any(next(p.glob(o), None) for o in patterns)
 def _ends(*suffixes): return lambda p: p.suffix.lower() in suffixes
 
@@ -616,7 +614,6 @@ def _report(ds, hint):
     parts += hint + ([_told(ds.notes)] if ds.notes else [])
     return '; '.join(parts + ([f'{ds.copies} pictures are copies of others, and kept'] if ds.copies else []))
 
-# %% ../nbs/20_folders.ipynb #0abc912b
 def _channels(o):
     known = {str(k): k for k in ('auto', *_modes)}
     if str(o) in known: return known[str(o)]
@@ -702,7 +699,6 @@ def get_dataset(
             f'{name} could not be downloaded from {url} ({e}): check the network (on Kaggle: the Internet switch, '
             'or attach the dataset), or give a folder of your own copy with --data') from e
 
-# %% ../nbs/20_folders.ipynb #60df3789
 def _train_part(path):
     found = sorted((p for p in path.rglob('train*') if p.is_dir() and _pictures_in(p)), key=lambda p: len(p.parts))
     return found[0] if found else path

@@ -51,7 +51,6 @@ def save_pretrained(self:Generator|Discriminator,
     write_whole(folder/'config.json', (json.dumps(self.config, indent=2) + '\n').encode())
     return folder
 
-# %% ../nbs/24_run.ipynb #a9c8da6a
 def shipped(): # name → folder
     "The trained generators that come with the package"
     return {o.name: o for o in sorted((Path(str(files('dcgan_nb')))/'pretrained').iterdir())}
