@@ -77,7 +77,7 @@ def _training(run, card):
             'seed': f"{r.seed}; bit for bit with {exact['provided']}" if exact['bit_for_bit'] else r.seed,
             'hardware': f'{machine}; {r.precision}',
             'software': ', '.join(f'{k} {v}' for k, v in card['versions'].items()),
-            'last epoch': _last_epoch(run, card)}
+            'last epoch': _last_epoch(run, card)} | ({'remark': card['remark']} if 'remark' in card else {})
 
 # %% ../nbs/42_hub.ipynb #4a69514d
 _now = dict(generator='last', generator_ema='ema')      # names in files of before
