@@ -5,22 +5,20 @@ import os, resource, shutil, statistics, subprocess, sys, tempfile, time, traceb
 warnings.filterwarnings('ignore')
 import torch
 from fastai.callback.core import Callback, CancelFitException
-from fastai.data.core import DataLoaders
-from fastai.optimizer import Adam
-from fastai.vision.gan import GANLearner
 from pathlib import Path
 from dcgan_nb.data import *
 from dcgan_nb.export import *
 from dcgan_nb.follow import *
 from dcgan_nb.learner import *
-from dcgan_nb.losses import *
-from dcgan_nb.models import *
 from dcgan_nb.noise import *
 from dcgan_nb.recipes import *
 from dcgan_nb.run import *
+from dcgan_nb.samples import *
 from dcgan_nb.signs import *
 from dcgan_nb.speed import *
 import dcgan_nb.checkpoint      # learn.resume
+from race import ours, plain, stock
+from race.measure import lap, product, write_files
 
 gpu = torch.cuda.is_available()
 device, width, bs = ('cuda', 64, 128) if gpu else ('cpu', 8, 16)
@@ -43,9 +41,6 @@ def row(name):
         rows.append(state)
         print(f'| {name} | {state} | {result} | {time.perf_counter() - start:.1f} s |', flush=True)
     return run
-
-def sync():
-    if gpu: torch.cuda.synchronize()
 
 def digits(batches=8 if gpu else 4):
     return ImageSet(digit_images(32)[:batches*bs].expand(-1, 3, -1, -1).contiguous(), 'digits')
@@ -160,91 +155,31 @@ def _():
     file, gap = export_run(learn.path, folder/'digits.pt2')
     return f"{len(list(files))} files, FD {result['fd']:.3g}, exported pictures differ by {gap:.1e}"
 
-# How fast? Contestants take turns; each times n batches after some that do not count
+# How fast? Contestants take turns; each times n updates after some that do not count
 skip, n, rounds = (15, 40, 3) if gpu else (1, 2, 1)
 
-class Lap(Callback):
-    "Seconds for n batches after the first ones"
-    order = 101
-    def __init__(self, per_update=1): self.first, self.last = skip*per_update, (skip + n)*per_update
-    def before_fit(self): self.seen = 0
-    def after_batch(self):
-        self.seen += 1
-        if self.seen in (self.first, self.last): sync()
-        if self.seen == self.first: self.start = time.perf_counter()
-        if self.seen == self.last:
-            self.seconds = time.perf_counter() - self.start
-            raise CancelFitException
-
-def timed(learn, per_update=1):
-    def run():
-        lap = Lap(per_update)
-        with learn.no_bar(), learn.no_logging(): learn.fit(10**4, cbs=lap)
-        return lap.seconds
-    return run
-
-def nets(size): return Generator(size, 3, ngf=width), Discriminator(size, 3, ndf=width)
-
-def plain(ds, size):
-    "The usual loop"
-    G, D = (o.to(device) for o in nets(size))
-    opts = [torch.optim.Adam(o.parameters(), 2e-4, (0.5, 0.999)) for o in (D, G)]
-    kw = dict(shuffle=True, drop_last=True, num_workers=2, persistent_workers=True)
-    dl = torch.utils.data.DataLoader([to_range(o) for o in ds.x], bs, **kw)
-    def step(real):
-        real, fake = real.to(device), G(torch.randn(bs, 100, device=device))
-        for opt, loss in zip(opts, (lambda: d_loss(D(real), D(fake.detach())), lambda: g_loss(D(fake)))):
-            opt.zero_grad()
-            (out := loss()).backward()
-            opt.step()
-            out.item()
-    def run():
-        batches = (b for _ in iter(int, 1) for b in dl)
-        for _ in range(skip): step(next(batches))
-        start = time.perf_counter()
-        for _ in range(n): step(next(batches))
-        return time.perf_counter() - start
-    return run
-
-class ZX(ImagesDL):
-    n_inp = 1
-    def create_batch(self, idxs): return torch.randn(len(idxs), 100), as_image(self.dataset[idxs])
-
-def stock(ds, size):
-    kw = dict(bs=bs, shuffle=True, drop_last=True, num_workers=0, after_batch=[ToRange()])
-    dls = DataLoaders(ZX(ds, **kw), ZX(ds, **kw), device=device)
-    losses = lambda fake, out, target: g_loss(fake), d_loss
-    return timed(GANLearner(dls, *nets(size), *losses, opt_func=Adam, lr=2e-4), 2)
-
-def rate():
-    "Floating point operations a second of a large product in bf16"
-    side = 8192 if gpu else 512
-    a = torch.randn(side, side, device=device, dtype=torch.bfloat16)
-    for i in range(6):
-        if i == 1: sync(); start = time.perf_counter()
-        a @ a
-    sync()
-    return 5 * 2 * side**3 / (time.perf_counter() - start)
-
 def race(size):
-    x = torch.randint(256, (bs * (40 if gpu else 5), 3, size, size), dtype=torch.uint8)
-    ds = ImageSet(x, 'random')
-    out = {'plain loop': lambda: plain(ds, size), 'stock GANLearner': lambda: stock(ds, size)}
-    out |= {f'ours, {p}': lambda p=p: timed(learner(ds, precision=p)) for p in precisions}
-    recorded = lambda p: timed(learner(ds, precision=p, cbs=[GraphStep()]))
-    if gpu: out |= {f'ours, recorded, {p}': lambda p=p: recorded(p) for p in precisions}
-    ready, seconds, memory, faults, limit_rate = {}, {k: [] for k in out}, {}, {}, rate()
+    kw = dict(bs=bs, width=width, device=device)
+    ds = ImageSet(torch.randint(256, (bs * (40 if gpu else 5), 3, size, size), dtype=torch.uint8), 'random')
+    def mine(**more):
+        learn = ours.learner(ds, **kw, **more)
+        return lambda after: ours.fit(learn, after)
+    out = {name: lambda o=o: lambda after: o.train(str(files), after, size=size, **kw)
+           for name, o in (('plain loop', plain), ('stock GANLearner', stock))}
+    out |= {f'ours, {p}': lambda p=p: mine(precision=p) for p in precisions}
+    if gpu: out |= {f'ours, recorded, {p}': lambda p=p: mine(precision=p, recorded=True) for p in precisions}
+    ready, seconds, memory, faults, limit_rate = {}, {k: [] for k in out}, {}, {}, 1 / product(torch.bfloat16, device)
     def turn(k):
         before = torch.cuda.memory_allocated() if gpu else 0
         if gpu: torch.cuda.reset_peak_memory_stats()
         try:
             if k not in ready: ready[k] = out[k]()
-            seconds[k].append(ready[k]())
+            seconds[k].append(lap(ready[k], n, skip))
         except Exception as e: faults[k] = e
         if gpu: memory.setdefault(k, f', {(torch.cuda.max_memory_allocated() - before) / 2**30:.2f} GB')
     def result(k):
         if k in faults: raise faults[k]
-        low, mid, high = (n*bs / f(seconds[k]) for f in (max, statistics.median, min))
+        low, mid, high = (bs / f(seconds[k]) for f in (max, statistics.median, min))
         share = step_flops(size, bs=bs, ngf=width, ndf=width) * mid / bs / limit_rate
         speed = f'{mid:,.0f} images/s ({low:,.0f} to {high:,.0f})'
         return f'{speed}, {share:.0%} of the bf16 product rate' + memory.get(k, '')
@@ -254,6 +189,7 @@ def race(size):
 
 name = torch.cuda.get_device_name() if gpu else f'CPU, {torch.get_num_threads()} threads'
 print(f'\n{name}, torch {torch.__version__}, width {width}, batches of {bs}\n', flush=True)
+files = write_files(folder/'pictures', 40 * bs)
 for size in 32, 64: race(size)
 row('peak memory of the process')(lambda: f'{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GB')
 shutil.rmtree(folder)

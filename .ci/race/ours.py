@@ -1,0 +1,22 @@
+"`dcgan_learner`, in any precision, with or without a recorded step; images in memory"
+from dcgan_nb.folders import read_images
+from dcgan_nb.data import image_dls
+from dcgan_nb.learner import dcgan_learner
+from dcgan_nb.speed import GraphStep
+from fastai.callback.core import Callback, CancelFitException
+
+class After(Callback):
+    order = 101
+    def __init__(self, after): self.after = after
+    def after_batch(self):
+        if self.after(self.learn.generator): raise CancelFitException
+
+def learner(ds, bs=64, width=64, device='cpu', precision='fp32', recorded=False, nets=(None, None), lr=2e-4):
+    cbs = [GraphStep()] if recorded else []
+    return dcgan_learner(image_dls(ds, bs, device), *nets, lr=lr, ngf=width, ndf=width, precision=precision, cbs=cbs)
+
+def fit(learn, after):
+    with learn.no_bar(), learn.no_logging(): learn.fit(10**6, cbs=After(after))
+
+def train(folder, after, size=64, nets=None, **kwargs):
+    fit(learner(read_images(folder, size, 3), nets=nets or (None, None), **kwargs), after)
