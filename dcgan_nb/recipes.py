@@ -213,6 +213,18 @@ def _about(run, r, ds):
     return r.decided | classes | (dict(legs=len(run.legs)) if run.legs else {})
 
 # %% ../nbs/26_train.ipynb #76e177d9
+def _plan(recipe, out, overwrite, resume, change, init_from, changes):
+    "The run, its recipe, its changes and what it starts from: what cannot be is refused before pictures are read"
+    run = Run.claim(out or Path('runs')/getattr(recipe, 'name', recipe or 'digits'), overwrite, resume)
+    if init_from and run.going_on: raise ValueError(f"'{run.path}' goes on with its own weights: leave init_from out")
+    if change and not run.going_on:
+        raise ValueError('change is for a run that goes on: give --resume and its --out too')
+    if run.going_on: r, changed = _asked(run, recipe, changes, change)
+    else: r, changed = get_recipe(recipe or 'digits', **changes), {}
+    start, begun = _start(run, init_from)
+    _check_start(r, start)
+    return run, r, changed, start, begun
+
 def train(
     recipe:str|None=None, # one of `RECIPES`, by default digits; a run that is resumed knows its recipe
     data=None, # pictures to use instead of the recipe's dataset: a folder, or whatever else `read_images` takes
@@ -228,15 +240,8 @@ def train(
 ): # the trained `DCGANLearner`; its `path` is the run folder
     "Train a recipe and keep the run"
     save_interval(save_every)
-    run = Run.claim(out or Path('runs')/getattr(recipe, 'name', recipe or 'digits'), overwrite, resume)
-    if init_from and run.going_on: raise ValueError(f"'{run.path}' goes on with its own weights: leave init_from out")
-    if change and not run.going_on:
-        raise ValueError('change is for a run that goes on: give --resume and its --out too')
-    if run.going_on: r, changed = _asked(run, recipe, changes, change)
-    else: r, changed = get_recipe(recipe or 'digits', **changes), {}
+    run, r, changed, start, begun = _plan(recipe, out, overwrite, resume, change, init_from, changes)
     if run.going_on: data, device = run.data_folder if data is None else data, device or run.asked_device
-    start, begun = _start(run, init_from)
-    _check_start(r, start)      # before thousands of files are read
     with together(device) as place:
         with _one_first(): dls = r.dls(data, place)
         _check_share(r, dls)
