@@ -292,6 +292,7 @@ def check_state(self:DCGANLearner,
     if s['threads'] != (n := torch.get_num_threads()):
         print(f"the run had {s['threads']} threads, now there are {n}: equal to rounding, not to the last bit")
 
+# %% ../nbs/23_checkpoint.ipynb #f5c78ee5
 @patch
 def prepare(self:DCGANLearner,
     state:dict|None=None, # from `load_checkpoint`; None starts anew

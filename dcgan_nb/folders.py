@@ -382,6 +382,7 @@ def _npy_source(file):
     notes = _noted('other arrays', [o for o in found if o != key])
     return array_source(arrays[key], key, notes=notes, **_numbered(labels))
 
+# %% ../nbs/20_folders.ipynb #f76ee8b5
 def _open_idx(file):
     with open(file, 'rb') as f: zipped = f.read(2) == b'\x1f\x8b'
     return (gzip.open if zipped else open)(file, 'rb')
@@ -481,6 +482,7 @@ def _parquet_labels(table):
     names = about.get('info', {}).get('features', {}).get(label, {}).get('names')
     return dict(labels=table[label].to_pylist(), classes=names) if names else _numbered(table[label].to_pylist())
 
+# %% ../nbs/20_folders.ipynb #e2f6b107
 def _has(*patterns): return lambda p: p.is_dir() and any(next(p.glob(o), None) for o in patterns)
 def _ends(*suffixes): return lambda p: p.suffix.lower() in suffixes
 
@@ -614,6 +616,7 @@ def _report(ds, hint):
     parts += hint + ([_told(ds.notes)] if ds.notes else [])
     return '; '.join(parts + ([f'{ds.copies} pictures are copies of others, and kept'] if ds.copies else []))
 
+# %% ../nbs/20_folders.ipynb #3b40b063
 def _channels(o):
     known = {str(k): k for k in ('auto', *_modes)}
     if str(o) in known: return known[str(o)]
