@@ -1,38 +1,45 @@
 """How fast, beside what: everything on page 34 is measured here and added to nbs/results/benchmarks.json.
-usage: python .ci/bench.py [--example CLONE] [--parts race,whole,curves,target] [--tiny] [--out FILE]
+usage: python .ci/bench.py [--example CLONE] [--gan CLONE] [--cifar FOLDER] [--parts race,target] [--tiny] [--out FILE]
 
-CLONE is a clone of github.com/pytorch/examples; without it that row is left out. OMP_NUM_THREADS decides the threads.
-It runs on an NVIDIA GPU where there is one, else on the CPU. --tiny tries all parts with tiny networks, and writes only
-where --out says."""
-import itertools, json, os, psutil, queue, random, shutil, signal, statistics, subprocess, sys, tempfile, threading, time
+The clones are of github.com/pytorch/examples and of eriklindernoren/PyTorch-GAN, the folder holds CIFAR-10's pictures
+for training; what needs one that is not given is left out. OMP_NUM_THREADS decides the threads. It runs on an NVIDIA
+GPU where there is one, else on the CPU. --tiny tries all parts with tiny networks, and writes only where --out says."""
+import itertools, json, multiprocessing, os, psutil, queue, random, shutil, signal, statistics, subprocess, sys
+import tempfile, threading, time
 import warnings
 warnings.filterwarnings('ignore')
 import torch
 from fastcore.script import call_parse
 from functools import partial
 from pathlib import Path
+from torch.utils.flop_counter import FlopCounterMode
 from dcgan_nb.core import write_whole
-from dcgan_nb.data import ImageSet, digit_images
+from dcgan_nb.data import digit_images
+from dcgan_nb.folders import image_files, read_images
 from dcgan_nb.metrics import cifar10_features, fakes, fd, feature_stats
 from dcgan_nb.models import Discriminator, Generator
 from dcgan_nb.run import hardware, versions
-from race import ours, plain, stock
-from race.measure import by_processor, lap, product, sync, write_files
+from race import ours, plain, stock, theirs
+from race.measure import by_processor, ended, lap, product, spent, sync, write_files, write_idx
 
-home, example = Path(__file__).resolve().parent, 'pytorch/examples'
+home, example, peer = Path(__file__).resolve().parent, 'pytorch/examples', 'PyTorch-GAN'
 limit = 1.3      # a turn that takes longer than so many times the fastest is a bad one
 gpu = torch.cuda.is_available()
 device = 'cuda' if gpu else 'cpu'
+aims = dict(digits=dict(fd=2., updates=504, every=56, lr=1e-3, ngf=24, ndf=16, bs=32),      # with seeds, and …
+            cifar10=dict(fd=20., updates=1280, every=64, lr=1e-3, ngf=24, ndf=24, bs=32, files=4096))
+few = dict(updates=4, every=2)
 plans = dict(
-    tiny=dict(bs=8, width=8, n=1, rounds=2, starts=1, files=128, whole=16, narrow=8, laps=2,
-              updates=4, every=2, fd=1., seeds=1, measured=160,
-              base=(16, 8, 8), sizes=(16, 32), widths=(8, 16), batches=(4, 8)),
-    cpu=dict(bs=64, width=64, n=4, rounds=3, starts=1, files=1792, whole=1024, narrow=32, laps=1,
-             updates=672, every=56, fd=1., seeds=1, measured=1024,
-             base=(32, 32, 64), sizes=(16, 32, 64, 128), widths=(16, 32, 64), batches=(16, 32, 64, 128, 256)),
-    cuda=dict(bs=64, width=64, n=100, rounds=5, starts=2, files=17920, whole=17920, narrow=64, laps=50,
-              updates=1680, every=56, fd=1., seeds=3, measured=1792, base=(32, 64, 128),
-              sizes=(16, 32, 64, 128), widths=(16, 32, 64, 128), batches=(16, 32, 64, 128, 256, 512)))
+    tiny=dict(bs=8, width=8, n=1, rounds=2, starts=1, files=128, whole=16, epochs=1, narrow=8, laps=2, seeds=1,
+              measured=160, base=(16, 8, 8), sizes=(16, 32), widths=(8, 16), batches=(4, 8), pictures=(64, 128),
+              shared=(8,), aims=dict(digits=aims['digits'] | few, cifar10=aims['cifar10'] | few | dict(files=64))),
+    cpu=dict(bs=64, width=64, n=4, rounds=3, starts=3, files=1792, whole=1792, epochs=1, narrow=32, laps=1, seeds=3,
+             measured=1024, base=(32, 32, 64), sizes=(16, 32, 64, 128), widths=(16, 32, 64),
+             batches=(16, 32, 64, 128, 256), pictures=(1000, 10000, 100000, 1000000), shared=(16, 32, 64), aims=aims),
+    cuda=dict(bs=64, width=64, n=100, rounds=5, starts=3, files=17920, whole=17920, epochs=5, narrow=64, laps=50,
+              seeds=3, measured=1792, base=(32, 64, 128), sizes=(16, 32, 64, 128, 256), widths=(16, 32, 64, 128),
+              batches=(16, 32, 64, 128, 256, 512), pictures=(1000, 10000, 100000, 1000000), shared=(16, 32, 64),
+              aims=aims))
 
 # Rounds
 
@@ -57,12 +64,13 @@ products = {'products, fp32': torch.float32, 'products, bf16': torch.bfloat16}
 
 class Racer:
     "A process that prints a line after every `n` updates"
-    def __init__(self, command, n, per_line): self.command, self.lines, self.n = command, n // per_line, n
+    def __init__(self, command, n, per_line, cwd=None):
+        self.command, self.lines, self.n, self.cwd = command, n // per_line, n, cwd
 
     def start(self):
         "Seconds from the start of the process to its first line"
         self.heard, began = queue.Queue(), time.perf_counter()
-        pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.cwd)
         self.process = subprocess.Popen(self.command, **pipes, env=env(), start_new_session=True)
         threading.Thread(target=self.listen, daemon=True).start()
         self.wait(1)
@@ -71,9 +79,7 @@ class Racer:
 
     def spent(self):
         "Seconds so far: of the processor, in this process and those that load its pictures, or of the clock"
-        if not by_processor: return time.perf_counter()
-        own = psutil.Process(self.process.pid)
-        return sum(own.cpu_times()[:4]) + sum(sum(o.cpu_times()[:2]) for o in own.children(recursive=True))
+        return spent(psutil.Process(self.process.pid)) if by_processor else time.perf_counter()
 
     def listen(self):
         for line in self.process.stdout: self.heard.put(line)
@@ -83,7 +89,7 @@ class Racer:
         while lines:
             line = self.heard.get()
             if line is None: raise RuntimeError(f'{self.command} ended:\n{self.process.stderr.read()[-2000:]}')
-            lines -= line.startswith(('updates', '['))       # ours, and those of the example
+            lines -= line.startswith(('updates', '['))       # ours, and those of both peers
 
     def tell(self, what): os.killpg(self.process.pid, what)
 
@@ -120,96 +126,160 @@ def example_flags(folder, out, size, p, epochs):
                  ngf=p['width'], ndf=p['width'])
     return [f'--{k}={v}' for k, v in flags.items()] + ['--accel']*gpu
 
+def one(name, n, **kwargs): return Racer(racing(name, json.dumps(dict(device=device) | kwargs), n), n, n)
+
 def racers(size, folder, p, script, tmp):
     "Name → Racer"
-    kw = dict(folder=str(folder), size=size, bs=p['bs'], width=p['width'], device=device)
-    n = max(1, p['n'] * 32**2 // size**2)      # turns of a similar length
-    one = lambda name, **more: Racer(racing(name, json.dumps(kw | more), n), n, n)
-    out = {'plain loop': one('plain'), 'stock GANLearner': one('stock')}
+    kw, n = dict(folder=str(folder), size=size, bs=p['bs'], width=p['width']), turn_length(size, p)
+    out = {'plain loop': one('plain', n, **kw), 'stock GANLearner': one('stock', n, **kw)}
     if script and size == 64:      # it draws this size only
         out[example] = Racer(racing(script, *example_flags(folder, tmp, size, p, 10**6)), n, 1)
-    out |= {f'ours, {o}': one('ours', precision=o) for o in ('fp32', 'bf16')}
-    if gpu: out |= {f'ours, captured, {o}': one('ours', precision=o, recorded=True) for o in ('fp32', 'bf16')}
+    out |= {f'ours, {o}': one('ours', n, **kw, precision=o) for o in ('fp32', 'bf16')}
+    if gpu: out |= {f'ours, captured, {o}': one('ours', n, **kw, precision=o, recorded=True) for o in ('fp32', 'bf16')}
     return out
 
-def race(size, folder, p, script, tmp):
-    running, starts = racers(size, folder, p, script, tmp), {}
+def peers(folder, p, script, tmp):
+    "PyTorch-GAN's script, and its networks in our learner"
+    n, kw = turn_length(32, p), dict(folder=str(folder), size=32, bs=p['bs'], script=str(script))
+    write_idx(tmp/'data'/'mnist'/'MNIST'/'raw', p['files'])
+    (cwd := tmp/'implementations'/'dcgan').mkdir(parents=True, exist_ok=True)
+    command = racing(script, '--n_epochs', 10**6, '--batch_size', p['bs'])
+    mine = {f'ours, {o}': one('theirs', n, **kw, precision=o) for o in ('fp32', 'bf16')}
+    return {peer: Racer(command, n, 1, cwd)} | mine
+
+def turn_length(size, p): return max(1, p['n'] * 32**2 // size**2)      # turns of a similar length
+
+def race(size, running, p, **facts):
+    "Seconds for an update, the most memory held, and seconds of the start, which ends with the first update"
+    starts = {}
     try:
-        for k in running: starts[k] = [running[k].start()]
+        for k in running: starts[k] = running[k].start()
         turn = lambda k: product(products[k], device) if k in products else running[k].turn()
         for k in running: running[k].turn()      # the first one does not count
         seconds, dropped = in_rounds(turn, [*running, *products], p['rounds'])
         peak = {k: round(o.end(), 2) for k, o in running.items()}
-        for _ in range(p['starts'] - 1 if size == 64 else 0):
-            for k, o in running.items():
-                starts[k].append(o.start())
-                o.end()
     finally:
         for o in running.values():
             if hasattr(o, 'process') and o.process.poll() is None: o.tell(signal.SIGKILL)
-    return dict(size=size, bs=p['bs'], width=p['width'], seconds=seconds, dropped=dropped, peak_gb=peak, startup=starts)
+    return dict(facts, size=size, bs=p['bs'], seconds=seconds, dropped=dropped, peak_gb=peak, startup=starts)
+
+def startup(running, n):
+    "Seconds from the start of a process to the end of its first update"
+    found = {k: [] for k in running}
+    for k in n * list(running):
+        found[k].append(running[k].start())
+        running[k].end()
+    return dict(starts=found)
+
+def peer_flops(script, p):
+    "What the layers of PyTorch-GAN's networks compute in one of our updates, as PyTorch counts it"
+    ds, nets = ours.noise(4*p['bs'], 32, 1), theirs.networks(script, 32)
+    learn = ours.learner(ds, p['bs'], device=device, precision='fp32', nets=nets)
+    with FlopCounterMode(display=False) as counter: ours.fit(learn, lambda G: True)
+    return counter.get_total_flops()
 
 # Whole commands
 
 def whole(folder, p, script, tmp):
-    "Seconds of whole commands that train an epoch on one folder"
+    "Seconds of whole commands that train for some epochs on one folder"
     p = p | dict(width=p['narrow'])
     train = str(Path(sys.executable).with_name('dcgan_train'))
-    flags = dict(data=folder, out=tmp/'run', device=device, epochs=1, size=64, bs=p['bs'], ngf=p['width'],
+    flags = dict(data=folder, out=tmp/'run', device=device, epochs=p['epochs'], size=64, bs=p['bs'], ngf=p['width'],
                  ndf=p['width'])
     words = [f'--{k}={v}' for k, v in flags.items()]
     mine = lambda o: [train, *words, f'--precision={o}', '--overwrite']
     commands = {f'dcgan_train, {o}': mine(o) for o in ('fp32', 'bf16')}
-    if script: commands = {example: [sys.executable, str(script), *example_flags(folder, tmp, 64, p, 1)]} | commands
+    words = [sys.executable, str(script), *example_flags(folder, tmp, 64, p, p['epochs'])]
+    if script: commands = {example: words} | commands
+    now = ended if by_processor else time.perf_counter
     def turn(k):
-        start = time.perf_counter()
+        start = now()
         subprocess.run(commands[k], check=True, capture_output=True, cwd=tmp, env=env())
-        return time.perf_counter() - start
+        return now() - start
     seconds, dropped = in_rounds(turn, list(commands), min(3, p['rounds']))
-    return dict(pictures=p['whole'], bs=p['bs'], width=p['width'], size=64, seconds=seconds, dropped=dropped)
+    return dict(pictures=p['whole'], epochs=p['epochs'], bs=p['bs'], width=p['width'], size=64, seconds=seconds,
+                dropped=dropped)
 
 # Curves
 
-def curves(p):
-    "Our step over size, width and batch, one of them at a time"
+def points(p):
+    "Size, width, batch and precision, one of the first three at a time"
     size, width, bs = p['base']
-    points = {(o, width, bs) for o in p['sizes']} | {(size, o, bs) for o in p['widths']}
-    points |= {(size, width, o) for o in p['batches']}
-    learners = {}
-    for (s, w, b), o in itertools.product(sorted(points), ('fp32', 'bf16')):
-        ds = ImageSet(torch.randint(256, (4*b, 3, s, s), dtype=torch.uint8), 'random')
-        learners[f'{s} {w} {b} {o}'] = ours.learner(ds, b, w, device, o)
+    out = {(o, width, bs) for o in p['sizes']} | {(size, o, bs) for o in p['widths']}
+    out |= {(size, width, o) for o in p['batches']}
+    return [(*o, precision) for o in sorted(out) for precision in ('fp32', 'bf16')]
+
+def peaks(todo):
+    "GB of a process that does nothing else"
+    if gpu: return [ours.peak_of(*o, device) for o in todo]
+    server = multiprocessing.get_context('forkserver')      # has imported everything and trained nothing
+    server.set_forkserver_preload(['race.ours'])
+    with server.Pool(1, maxtasksperchild=1) as pool: return pool.starmap(ours.peak_of, todo, chunksize=1)
+
+def curves(p):
+    "Our step over size, width and batch: seconds and memory"
+    todo = points(p)
+    names = [' '.join(map(str, o)) for o in todo]
+    peak_gb = {k: round(o, 3) for k, o in zip(names, peaks(todo))}
+    learners = {k: ours.learner(ours.noise(4*b, s), b, w, device, o) for k, (s, w, b, o) in zip(names, todo)}
     turn = lambda k: product(products[k], device) if k in products else lap(partial(ours.fit, learners[k]), p['laps'])
     for k in learners: turn(k)
     seconds, dropped = in_rounds(turn, [*learners, *products], p['rounds'])
-    return dict(base=p['base'], seconds=seconds, dropped=dropped)
+    return dict(base=p['base'], seconds=seconds, dropped=dropped, peak_gb=peak_gb)
+
+def pictures(p, tmp):
+    "Folders of more and more files, narrow networks"
+    out, (size, width) = {}, (32, min(p['widths']))
+    for n in p['pictures']:
+        folder, per_turn = write_files(tmp/f'{n} pictures', n), 4*p['n']
+        kw = dict(folder=str(folder), size=size, bs=p['bs'], width=width)
+        running = {'plain loop': one('plain', per_turn, **kw),
+                   'ours, fp32': one('ours', per_turn, **kw, precision='fp32')}
+        out[n] = race(size, running, p | dict(rounds=min(3, p['rounds'])), width=width)
+        print(n, out[n], flush=True)
+        shutil.rmtree(folder)
+    return dict(counts=out)
+
+def processes(p, folder):
+    "Processor seconds of an update, all processes together"
+    def turn(k):
+        width, n = map(int, k.split())
+        kw = dict(folder=str(folder), size=32, bs=p['bs'], width=width, precision='fp32', device='cpu')
+        launch = [sys.executable, '-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={n}']
+        words = [*launch, '-m', 'race.together', json.dumps(kw), str(4*p['n'])]
+        done = subprocess.run(words, check=True, capture_output=True, text=True, env=env())
+        return sum(float(o.split()[1]) for o in done.stdout.splitlines() if o.startswith('lap'))
+    names = [f'{width} {n}' for width in p['shared'] for n in (1, 2)]
+    seconds, dropped = in_rounds(turn, names, min(3, p['rounds']))
+    return dict(size=32, bs=p['bs'], seconds=seconds, dropped=dropped)
 
 # Time to a target
 
-def follow(train, p, seed, real, features):
-    "Train to a distance, and stop the clock every so often to measure it: updates, seconds, process seconds, FD"
+def follow(train, aim, seed, real, features, n):
+    "Train to a distance, and stop the clock every so often to measure it: updates, seconds, processor seconds, FD"
     random.seed(seed), torch.manual_seed(seed)
-    seen, spent, curve = 0, [0., 0.], []
+    seen, taken, curve = 0, [0., 0.], []
     def now():
         sync()
-        return time.perf_counter(), time.process_time()
+        return time.perf_counter(), spent()
     def after(G):
-        nonlocal seen, spent, since
+        nonlocal seen, taken, since
         seen += 1
-        if seen % p['every'] == 0:
-            spent = [a + b - c for a, b, c in zip(spent, now(), since)]
-            distance = fd(real, feature_stats(fakes(G, p['measured']), features, keep=0))
-            curve.append((seen, *(round(o, 2) for o in spent), round(distance, 3)))
+        if seen % aim['every'] == 0:
+            taken = [a + b - c for a, b, c in zip(taken, now(), since)]
+            distance = fd(real, feature_stats(fakes(G, n), features, keep=0))
+            curve.append((seen, *(round(o, 2) for o in taken), round(distance, 3)))
             since = now()
-            return distance <= p['fd'] or seen >= p['updates']
+            return distance <= aim['fd'] or seen >= aim['updates']
     since = now()
     train(after)
     return curve
 
-def target(folder, p):
-    "FD over seconds of training on digits, with the settings of the recipe digits but no noise"
-    settings = dict(size=32, bs=32, device=device, lr=1e-3)
-    x, features = digit_images(32)[:p['measured']].expand(-1, 3, -1, -1), cifar10_features().to(device)
+def target(folder, aim, p):
+    "FD over seconds of training, from the same first weights"
+    settings, features = dict(size=32, bs=aim['bs'], device=device, lr=aim['lr']), cifar10_features().to(device)
+    x = read_images(folder, 32, 3).x
+    x = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:p['measured']]]
     real = feature_stats((o.to(device) for o in x.split(256)), features, keep=0)
     trains = {'plain loop': plain.train, 'stock GANLearner': stock.train}
     if gpu: trains['ours, captured, fp32'] = lambda *a, **kw: ours.train(*a, precision='fp32', recorded=True, **kw)
@@ -217,12 +287,20 @@ def target(folder, p):
     found = {k: [] for k in trains}
     for seed, k in itertools.product(range(p['seeds']), trains):
         torch.manual_seed(seed)
-        nets = Generator(32, 3, ngf=24).to(device), Discriminator(32, 3, ndf=16).to(device)
+        nets = Generator(32, 3, ngf=aim['ngf']).to(device), Discriminator(32, 3, ndf=aim['ndf']).to(device)
         train = partial(trains[k], str(folder), nets=nets, **settings)
-        found[k].append(follow(train, p, seed, real, features))
+        found[k].append(follow(train, aim, seed, real, features, p['measured']))
         print(k, 'seed', seed, found[k][-1], flush=True)
-    return dict(settings, ngf=24, ndf=16, measured=p['measured'], features='cifar10-features', fd=p['fd'],
-                columns=('updates', 'seconds', 'process seconds', 'FD'), curves=found)
+    return dict(aim, pictures=len(image_files(folder)), measured=p['measured'], features='cifar10-features',
+                columns=('updates', 'seconds', 'processor seconds', 'FD'), curves=found)
+
+def some_of(folder, to, n):
+    "Copies of n pictures from all of a folder's classes"
+    found = image_files(folder)
+    for o in found[::len(found) // n][:n]:
+        (to/o.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(o, to/o.parent.name/o.name)
+    return to
 
 # All of it
 
@@ -242,37 +320,68 @@ def show(part, result):
         print(f'  {k}: {statistics.median(o):.4g} s, spread {max(o)/min(o):.2f}')
     print(f"{part} is done, {result.get('dropped', 0)} rounds dropped\n", flush=True)
 
+def conditions():
+    "What stands before the command"
+    cores, words = os.sched_getaffinity(0) if hasattr(os, 'sched_getaffinity') else set(), []
+    if 'OMP_NUM_THREADS' in os.environ: words.append(f"OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']}")
+    if 0 < len(cores) < os.cpu_count(): words.append(f"taskset -c {','.join(map(str, sorted(cores)))}")
+    return words
+
+def clone(path, script, flag):
+    "The script inside a clone, if one is given"
+    if path and not (Path(path)/script).exists(): raise SystemExit(f"--{flag} {path}: there is no {script} in it")
+    return path and (Path(path)/script).resolve()
+
+def planned(p, script, peer_script, cifar, tmp):
+    "Part → what measures it"
+    folder, small = write_files(tmp/'digits', p['files']), write_files(tmp/'few', p['whole'])
+    standard = lambda size: race(size, racers(size, folder, p, script, tmp), p, width=p['width'])
+    todo = dict(race32=lambda: standard(32), race64=lambda: standard(64))
+    upsampling = lambda: race(32, peers(folder, p, peer_script, tmp), p, flops=peer_flops(peer_script, p))
+    if peer_script: todo['race_gan'] = upsampling
+    first = lambda: {k: o for k, o in peers(folder, p, peer_script, tmp).items() if k == peer} if peer_script else {}
+    starting = lambda: startup(racers(64, folder, p, script, tmp) | first(), p['starts'])
+    todo |= dict(startup=starting, whole=lambda: whole(small, p, script, tmp), curves=lambda: curves(p),
+                 pictures=lambda: pictures(p, tmp), processes=lambda: processes(p, folder),
+                 target_digits=lambda: target(folder, p['aims']['digits'], p))
+    aim = p['aims']['cifar10']
+    if cifar: todo['target_cifar10'] = lambda: target(some_of(cifar, tmp/'cifar10', aim['files']), aim, p)
+    return todo
+
+def add(file, run):
+    "Put a result behind the others in the file, or in place of what the same command has written so far"
+    before = json.loads(file.read_text()) if file.exists() else []
+    before = [o for o in before if (o['date'], o['command']) != (run['date'], run['command'])]
+    write_whole(file, (json.dumps(before + [run], indent=1) + '\n').encode())
+
 @call_parse
 def main(
     example:str=None, # a clone of github.com/pytorch/examples
-    parts:str='race,whole,curves,target', # what to measure
+    gan:str=None, # a clone of github.com/eriklindernoren/PyTorch-GAN
+    cifar:str=None, # a folder with CIFAR-10's pictures for training
+    parts:str='race,startup,whole,curves,pictures,processes,target', # what to measure; race64 alone is a part too
     tiny:bool=False, # try all of it with tiny networks
     out:str=None, # the file to which the result is added; by default nbs/results/benchmarks.json, nothing with --tiny
 ):
     "Measure, and add the result to a file"
     p = plans['tiny' if tiny else 'cuda' if gpu else 'cpu']
     check_networks(p['width'])
-    script = example and Path(example)/'dcgan'/'main.py'
-    if script and not script.exists(): raise SystemExit(f"--example {example}: there is no {script}")
+    script = clone(example, 'dcgan/main.py', 'example')
+    peer_script = clone(gan, 'implementations/dcgan/dcgan.py', 'gan')
     file = Path(out) if out else None if tiny else home.parent/'nbs'/'results'/'benchmarks.json'
-    words = 'OMP_NUM_THREADS={} '.format(os.environ['OMP_NUM_THREADS']) if 'OMP_NUM_THREADS' in os.environ else ''
-    command = f"{words}python .ci/bench.py {' '.join(sys.argv[1:])}"
+    command = ' '.join([*conditions(), 'python .ci/bench.py', *sys.argv[1:]])
     run = dict(date=time.strftime('%Y-%m-%d %H:%M'), command=command, commit=commit(home),
-               example=commit(example) if example else None, hardware=hardware(device), versions=versions(), plan=p,
-               clock='processor' if by_processor else 'wall')
+               example=commit(example) if example else None, gan=commit(gan) if gan else None,
+               hardware=hardware(device), versions=versions(), plan=p, clock='processor' if by_processor else 'wall')
     print({k: run[k] for k in ('date', 'command', 'hardware')}, flush=True)
-    tmp, before = Path(tempfile.mkdtemp()), json.loads(file.read_text()) if file and file.exists() else []
+    tmp = Path(tempfile.mkdtemp())
     try:
-        folder, small = write_files(tmp/'digits', p['files']), write_files(tmp/'few', p['whole'])
-        args = p, script, tmp
-        todo = dict(race32=lambda: race(32, folder, *args), race64=lambda: race(64, folder, *args),
-                    curves=lambda: curves(p), target=lambda: target(folder, p), whole=lambda: whole(small, *args))
-        for part, measure in todo.items():
-            if part.rstrip('0123456789') not in parts.split(','): continue
+        todo = planned(p, script, peer_script, cifar, tmp)
+        for part in [o for o in todo if o.startswith(tuple(parts.split(',')))]:
             start = time.perf_counter()
-            run[part] = measure()
+            run[part] = todo[part]()
             run[part]['took'] = round(time.perf_counter() - start)
             show(part, run[part])
-            if file: write_whole(file, (json.dumps(before + [run], indent=1) + '\n').encode())
+            if file: add(file, run)
     finally: shutil.rmtree(tmp)
     print(f"all in {sum(run[o]['took'] for o in todo if o in run)} s")

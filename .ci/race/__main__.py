@@ -1,5 +1,5 @@
-"""One contestant as a process of its own, so that memory and start-up are its own. It prints a line after the first update
-and after every N more, and at the end the most memory it has held.
+"""One contestant as a process of its own, so that memory and start-up are its own. It prints a line after the first
+update and after every N more, and at the end the most memory it has held.
 usage: python -m race plain|stock|ours '{"folder": …}' N       or python -m race SCRIPT.py ITS ARGUMENTS"""
 import atexit, importlib, json, re, resource, runpy, signal, sys, torch
 from pathlib import Path

@@ -1,9 +1,11 @@
 "`dcgan_learner`, in any precision, with or without a recorded step; images in memory"
+import torch
 from dcgan_nb.folders import read_images
-from dcgan_nb.data import image_dls
+from dcgan_nb.data import ImageSet, image_dls
 from dcgan_nb.learner import dcgan_learner
 from dcgan_nb.speed import GraphStep
 from fastai.callback.core import Callback, CancelFitException
+from .__main__ import peak
 
 class After(Callback):
     order = 101
@@ -20,3 +22,13 @@ def fit(learn, after):
 
 def train(folder, after, size=64, nets=None, **kwargs):
     fit(learner(read_images(folder, size, 3), nets=nets or (None, None), **kwargs), after)
+
+def noise(n, size, channels=3):
+    return ImageSet(torch.randint(256, (n, channels, size, size), dtype=torch.uint8), 'random')
+
+def peak_of(size, width, bs, precision, device='cpu'):
+    "The most memory of two updates, in GB"
+    if device == 'cuda': torch.cuda.reset_peak_memory_stats()
+    steps = iter((False, True))
+    fit(learner(noise(4*bs, size), bs, width, device, precision), lambda G: next(steps))
+    return peak()
