@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from torch.utils.flop_counter import FlopCounterMode
 from dcgan_nb.core import write_whole
-from dcgan_nb.data import digit_images
 from dcgan_nb.folders import image_files, read_images
 from dcgan_nb.metrics import cifar10_features, fakes, fd, feature_stats
 from dcgan_nb.models import Discriminator, Generator
@@ -26,15 +25,15 @@ home, example, peer = Path(__file__).resolve().parent, 'pytorch/examples', 'PyTo
 limit = 1.3      # a turn that takes longer than so many times the fastest is a bad one
 gpu = torch.cuda.is_available()
 device = 'cuda' if gpu else 'cpu'
-aims = dict(digits=dict(fd=2., updates=504, every=56, lr=1e-3, ngf=24, ndf=16, bs=32),      # with seeds, and …
-            cifar10=dict(fd=20., updates=1280, every=64, lr=1e-3, ngf=24, ndf=24, bs=32, files=4096))
+aims = dict(digits=dict(fd=3., updates=280, every=56, lr=1e-3, ngf=24, ndf=16, bs=32),      # with seeds, and …
+            cifar10=dict(fd=13., updates=192, every=32, lr=1e-3, ngf=24, ndf=24, bs=32, files=4096))
 few = dict(updates=4, every=2)
 plans = dict(
     tiny=dict(bs=8, width=8, n=1, rounds=2, starts=1, files=128, whole=16, epochs=1, narrow=8, laps=2, seeds=1,
               measured=160, base=(16, 8, 8), sizes=(16, 32), widths=(8, 16), batches=(4, 8), pictures=(64, 128),
               shared=(8,), aims=dict(digits=aims['digits'] | few, cifar10=aims['cifar10'] | few | dict(files=64))),
     cpu=dict(bs=64, width=64, n=4, rounds=3, starts=3, files=1792, whole=1792, epochs=1, narrow=32, laps=1, seeds=3,
-             measured=1024, base=(32, 32, 64), sizes=(16, 32, 64, 128), widths=(16, 32, 64),
+             measured=512, base=(32, 32, 64), sizes=(16, 32, 64, 128), widths=(16, 32, 64),
              batches=(16, 32, 64, 128, 256), pictures=(1000, 10000, 100000, 1000000), shared=(16, 32, 64), aims=aims),
     cuda=dict(bs=64, width=64, n=100, rounds=5, starts=3, files=17920, whole=17920, epochs=5, narrow=64, laps=50,
               seeds=3, measured=1792, base=(32, 64, 128), sizes=(16, 32, 64, 128, 256), widths=(16, 32, 64, 128),
@@ -216,16 +215,20 @@ def peaks(todo):
     server.set_forkserver_preload(['race.ours'])
     with server.Pool(1, maxtasksperchild=1) as pool: return pool.starmap(ours.peak_of, todo, chunksize=1)
 
+def memory(p):
+    "The same points as in `curves`"
+    todo = points(p)
+    return dict(base=p['base'], peak_gb={' '.join(map(str, o)): round(gb, 3) for o, gb in zip(todo, peaks(todo))})
+
 def curves(p):
-    "Our step over size, width and batch: seconds and memory"
+    "Our step over size, width and batch"
     todo = points(p)
     names = [' '.join(map(str, o)) for o in todo]
-    peak_gb = {k: round(o, 3) for k, o in zip(names, peaks(todo))}
     learners = {k: ours.learner(ours.noise(4*b, s), b, w, device, o) for k, (s, w, b, o) in zip(names, todo)}
     turn = lambda k: product(products[k], device) if k in products else lap(partial(ours.fit, learners[k]), p['laps'])
     for k in learners: turn(k)
     seconds, dropped = in_rounds(turn, [*learners, *products], p['rounds'])
-    return dict(base=p['base'], seconds=seconds, dropped=dropped, peak_gb=peak_gb)
+    return dict(base=p['base'], seconds=seconds, dropped=dropped)
 
 def pictures(p, tmp):
     "Folders of more and more files, narrow networks"
@@ -342,7 +345,7 @@ def planned(p, script, peer_script, cifar, tmp):
     first = lambda: {k: o for k, o in peers(folder, p, peer_script, tmp).items() if k == peer} if peer_script else {}
     starting = lambda: startup(racers(64, folder, p, script, tmp) | first(), p['starts'])
     todo |= dict(startup=starting, whole=lambda: whole(small, p, script, tmp), curves=lambda: curves(p),
-                 pictures=lambda: pictures(p, tmp), processes=lambda: processes(p, folder),
+                 memory=lambda: memory(p), pictures=lambda: pictures(p, tmp), processes=lambda: processes(p, folder),
                  target_digits=lambda: target(folder, p['aims']['digits'], p))
     aim = p['aims']['cifar10']
     if cifar: todo['target_cifar10'] = lambda: target(some_of(cifar, tmp/'cifar10', aim['files']), aim, p)
@@ -359,7 +362,7 @@ def main(
     example:str=None, # a clone of github.com/pytorch/examples
     gan:str=None, # a clone of github.com/eriklindernoren/PyTorch-GAN
     cifar:str=None, # a folder with CIFAR-10's pictures for training
-    parts:str='race,startup,whole,curves,pictures,processes,target', # what to measure; race64 alone is a part too
+    parts:str='race,startup,whole,curves,memory,pictures,processes,target', # what to measure; race64 alone is a part too
     tiny:bool=False, # try all of it with tiny networks
     out:str=None, # the file to which the result is added; by default nbs/results/benchmarks.json, nothing with --tiny
 ):
