@@ -84,7 +84,7 @@ def sidebar():
     "Hidden tables of contents, one a part, for the end of the front page"
     titles = {o: re.search(r'^# (.*)', text(read_nb(o).cells[0]))[1] for o in pages if o.stem != 'index'}
     part = lambda o: parts.get(o.stem[0], last) if not o.stem.startswith('00') else last
-    line = lambda o: f"{' '.join(re.findall(r'^[0-9]+', o.stem))} {titles[o]} <{names[o.name]}>".strip()
+    line = lambda o: f"{' '.join(re.findall(r'^[0-9]+b?', o.stem))} {titles[o]} <{names[o.name]}>".strip()
     tree = lambda p: '\n'.join(['```{toctree}', ':hidden:', f':caption: {p}', '', *(line(o) for o in titles if part(o) == p), '```'])
     return '\n\n'.join(tree(p) for p in dict.fromkeys([*parts.values(), last]) if any(part(o) == p for o in titles))
 

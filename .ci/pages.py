@@ -34,6 +34,7 @@ for f in pages:
         tree = ast.parse(re.sub(r'^\s*[%!].*$', '', src(c), flags=re.M))
         for n in ast.walk(tree):
             names = [n.module] if isinstance(n, ast.ImportFrom) else [a.name for a in n.names] if isinstance(n, ast.Import) else []
+            if isinstance(n, ast.Call) and getattr(n.func, 'id', '') == 'lazy': names = [o.value for o in n.args if isinstance(o, ast.Constant)]
             for m in names:
                 if m in owner and number(owner[m]) > number(f): faults.append(f'{f.name} imports {m}, which {owner[m].name} defines further on')
         if not re.search(r'^#\|\s*exporti?\b', src(c), re.M): continue

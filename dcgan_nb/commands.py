@@ -215,7 +215,6 @@ def dcgan_sample(
 ):
     "Draw pictures with a trained generator. Needs no pictures."
     import dcgan_nb.samples     # gives generators `save_samples`
-    from dcgan_nb.latents import truncate
     from dcgan_nb.models import sample_z
     from dcgan_nb.run import load_generator
     if n is not None and n < 1: raise ValueError(f'--n {n}: ask for at least one picture')
@@ -229,6 +228,7 @@ def dcgan_sample(
         names = f'{files[0].name} … {files[-2].name}, and {files[-1].name}'
         print(f'Wrote {n:,} pictures: {names}, to {files[-1].parent}')
         return files
+    from dcgan_nb.latents import truncate     # only here: it takes seconds
     m, n = max(2, walk//30), n or 5
     z = sample_z(m*n, net.nz, seed).view(m, n, -1) if z is None else z[:, None]
     out = _film(net, truncate(z, truncation) if truncation else z, walk, out or 'walk.gif')

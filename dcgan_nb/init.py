@@ -34,6 +34,7 @@ def init_dcgan(
         if not (is_conv(m) or is_norm(m)) or m.weight is None: continue
         if not isinstance(m.weight, nn.Parameter):
             raise ValueError(f'{type(m).__name__}.weight is computed; call init_dcgan before wrapping the layer')
+        if m.weight.is_meta: continue      # a plan of a network: nothing to draw
         nn.init.normal_(m.weight, 1. if is_norm(m) else 0., std)
         if getattr(m, 'bias', None) is not None: nn.init.zeros_(m.bias)
     return model

@@ -13,13 +13,17 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/models.html.md"""
 __all__ = ['size_plan', 'g_layers', 'd_layers', 'model_table', 'sample_z', 'Generator', 'Discriminator']
 
 # %% ../nbs/08_models.ipynb #e8373401
-import numpy as np, pandas as pd, torch
+import numpy as np, torch
 from copy import deepcopy
 from itertools import pairwise, product
 from torch import nn
+from .core import lazy
 from .data import from_range
 from .conv import _pair, conv_size, conv_transpose_size
 from .init import init_dcgan
+
+# %% ../nbs/08_models.ipynb #md08a
+pd = lazy('pandas')
 
 # %% ../nbs/08_models.ipynb #a2857c93
 def size_plan(

@@ -15,28 +15,26 @@ __all__ = ['run_files', 'shipped', 'hardware', 'versions', 'write_card', 'read_c
 
 # %% ../nbs/24_run.ipynb #f2b2ea45
 from .core import *
-import csv, io, json, os, platform, psutil, re, shlex, shutil, socket, subprocess, sys, time
-import matplotlib.pyplot as plt, pandas as pd, torch
+import csv, io, json, os, platform, psutil, re, shlex, shutil, socket, subprocess, sys, time, torch
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from fastai.torch_core import distrib_barrier, num_distrib, rank_distrib
 from fastcore.basics import patch
-from huggingface_hub import hf_hub_download
 from importlib.metadata import version
 from importlib.resources import files
-from IPython.display import display
 from pathlib import Path
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 from .data import data_grid
 from .models import Discriminator, Generator
-from .signs import plot_signs, read_history
-from .latents import make_film
 from .metrics import refresh_bn
-from .labels import build
-from .folders import printable
-from .checkpoint import fingerprint, load_checkpoint
+
+# %% ../nbs/24_run.ipynb #rn24a
+# what only a training, a table or the Hub needs
+plt, pd, hf = lazy('matplotlib.pyplot'), lazy('pandas'), lazy('huggingface_hub')
+ipython, dist = lazy('IPython.display'), lazy('fastai.torch_core')
+labels, latents, signs = lazy('dcgan_nb.labels'), lazy('dcgan_nb.latents'), lazy('dcgan_nb.signs')
+folders, checkpoints = lazy('dcgan_nb.folders'), lazy('dcgan_nb.checkpoint')
 
 # %% ../nbs/24_run.ipynb #149d4222
 @patch
@@ -55,9 +53,13 @@ def shipped(): # name → folder
     "The trained generators that come with the package"
     return {o.name: o for o in sorted((Path(str(files('dcgan_nb')))/'pretrained').iterdir())}
 
+def _build(cls, config):
+    "A network from what is written beside its weights; only labeled ones need page 16"
+    return labels.build(cls, config) if 'classes' in config else cls(**config)
+
 def _check_weights(cls, config, file):
     "Compare a file's names and shapes with the network's, which takes no memory on torch's meta device"
-    with torch.device('meta'): want = {k: list(v.shape) for k, v in build(cls, config).state_dict().items()}
+    with torch.device('meta'): want = {k: list(v.shape) for k, v in _build(cls, config).state_dict().items()}
     with safe_open(file, 'pt') as f: have = {k: f.get_slice(k).get_shape() for k in f.keys()}
     wrong = [f'{k} is {have.get(k, "missing")}, not {want.get(k, "wanted")}'
              for k in {**want, **have} if want.get(k) != have.get(k)]
@@ -65,10 +67,10 @@ def _check_weights(cls, config, file):
 
 def _load(cls, where, **hub):
     "Read a network from a folder or the Hub; nothing in its files is executed"
-    find = (lambda o: where/o) if isinstance(where, Path) else (lambda o: hf_hub_download(where, o, **hub))
+    find = (lambda o: where/o) if isinstance(where, Path) else (lambda o: hf.hf_hub_download(where, o, **hub))
     config, weights = json.loads(Path(find('config.json')).read_text(encoding='utf-8')), find('model.safetensors')
     _check_weights(cls, config, weights)
-    net = build(cls, config)
+    net = _build(cls, config)
     net.load_state_dict(load_file(weights))
     return net.eval()
 
@@ -164,7 +166,7 @@ class Run:
     @property
     def history(self):
         "Column → numbers, one an epoch"
-        return {dict(fid='fd', fid_ema='fd_ema').get(k, k): v for k, v in read_history(self.path).items()}
+        return {dict(fid='fd', fid_ema='fd_ema').get(k, k): v for k, v in signs.read_history(self.path).items()}
     @property
     def grids(self): return sorted((self.path/'samples').glob('epoch_*.png'))
 
@@ -218,7 +220,7 @@ def claim(cls:Run,
     run.overwrite, run.going_on = overwrite, resume and there
     if there and (overwrite or resume): run.check_idle()
     if not run.going_on: check_free(run.path, overwrite)
-    if resume and not there and not rank_distrib(): print(f"there is no run in '{run.path}' yet: a new one begins")
+    if resume and not there and not dist.rank_distrib(): print(f"there is no run in '{run.path}' yet: a new one begins")
     return run
 
 @patch
@@ -242,7 +244,7 @@ def asked_device(self:Run):
 @patch
 def checkpoint(self:Run): # a `training_state`, or None
     "Where to go on, if this run is to go on"
-    return load_checkpoint(self.path) if self.going_on else None
+    return checkpoints.load_checkpoint(self.path) if self.going_on else None
 
 @patch
 def leg(self:Run,
@@ -278,11 +280,11 @@ def _data_facts(ds, digits, given):
 def _card_facts(recipe, learn, data, device):
     "What the card says of a training, whatever becomes of it"
     dls, me = learn.dls, psutil.Process()
-    digits = getattr(learn, 'fingerprint', None) or fingerprint(dls.train.dataset)
+    digits = getattr(learn, 'fingerprint', None) or checkpoints.fingerprint(dls.train.dataset)
     facts = _data_facts(dls.train.dataset, digits, data)
     if hasattr(learn.generator, 'classes'): facts['classes'] = learn.generator.classes
     start = dict(init_from=learn.init_from) if hasattr(learn, 'init_from') else {}
-    return start | dict(recipe=recipe.name, date=time.strftime('%Y-%m-%d'), world_size=max(1, num_distrib()),
+    return start | dict(recipe=recipe.name, date=time.strftime('%Y-%m-%d'), world_size=max(1, dist.num_distrib()),
                 settings=json.loads(json.dumps(asdict(recipe))), data=facts,
                 determinism=_determinism(dls.device), versions=versions(),
                 hardware=hardware(dls.device) | dict(asked=str(device) if device else None),
@@ -327,7 +329,7 @@ def clear(self:Run, ds):
     data_grid(ds).save(self.path/'data.png')
     passed = [*ds.skipped.items(), *((name, what) for what, names in ds.notes.items() for name in names)]
     lines = io.StringIO()
-    rows = [('file', 'why'), *(map(printable, o) for o in passed)]
+    rows = [('file', 'why'), *(map(folders.printable, o) for o in passed)]
     csv.writer(lines, lineterminator='\n').writerows(rows)
     if passed: write_whole(self.path/'skipped.csv', lines.getvalue().encode())
 
@@ -341,11 +343,11 @@ def recording(self:Run,
     device=None, # the device, where one was asked for
 ): # the run
     "Write what becomes of a training: running, interrupted or failed; `finish` says finished"
-    if num_distrib() > 1: distrib_barrier()     # every process has checked what it can
-    if not rank_distrib(): self.start(recipe, learn, data, device)
+    if dist.num_distrib() > 1: dist.distrib_barrier()     # every process has checked what it can
+    if not dist.rank_distrib(): self.start(recipe, learn, data, device)
     try: yield self
     except BaseException as e:
-        if not rank_distrib(): self.broke_off(e)
+        if not dist.rank_distrib(): self.broke_off(e)
         raise
 
 @patch
@@ -380,8 +382,8 @@ def finish(self:Run,
     learn, # a trained `DCGANLearner`
 ): # the learner
     "Write the film, the curves and the networks, and close the card"
-    if rank_distrib(): return learn
-    if self.grids: make_film(self.grids, self.path/'DC-GAN.gif')
+    if dist.rank_distrib(): return learn
+    if self.grids: latents.make_film(self.grids, self.path/'DC-GAN.gif')
     self.draw_curves(learn)
     self.keep_networks(learn)
     values = learn.recorder.values
@@ -392,10 +394,10 @@ def finish(self:Run,
 
 @patch
 def draw_curves(self:Run, learn):
-    signs = hasattr(learn, 'vital_signs') and learn.recorder.values
-    fig, axs = plt.subplots(2, 2, figsize=(11, 6.5), layout='constrained') if signs else plt.subplots(squeeze=False)
+    watched = hasattr(learn, 'vital_signs') and learn.recorder.values
+    fig, axs = plt.subplots(2, 2, figsize=(11, 6.5), layout='constrained') if watched else plt.subplots(squeeze=False)
     learn.plot_losses(ax=axs[0, 0])
-    if signs: plot_signs(learn, axs.flat[1:])
+    if watched: signs.plot_signs(learn, axs.flat[1:])
     fig.savefig(self.path/'losses.png', dpi=120)
     plt.close(fig)
 
@@ -443,12 +445,12 @@ def origin(self:Run, which, at, best):
 @patch
 def unfinished(self:Run, which):
     "The generator in the last checkpoint"
-    s = load_checkpoint(self.path)
+    s = checkpoints.load_checkpoint(self.path)
     own = (s['processes'][0] if s['processes'] else s)['callbacks']
     weights = dict(last=s['generator'], ema=own.get('ema', {}).get('average'), best=own.get('follow', {}).get('best'))
     if which == 'best' and not weights['best']: which = 'last'
     if not weights[which]: raise FileNotFoundError(f"'{self.path}' keeps no averaged weights: its recipe has ema=0")
-    net = build(Generator, s['config']['generator'])
+    net = _build(Generator, s['config']['generator'])
     net.load_state_dict(weights[which])
     if which == 'ema': refresh_bn(net)
     best = dict(zip(('fd', 'epoch', 'column'), min(own['follow']['found']))) if which == 'best' else None
@@ -493,9 +495,9 @@ def load_pair(
 def pair(self:Run): # the last generator and discriminator; a run of an earlier version may lack the second
     "The two networks as they were at the end, or at the last checkpoint"
     net, folder = self.generator('last'), self.path/'discriminator'
-    state = None if self.state == 'finished' else load_checkpoint(self.path)
+    state = None if self.state == 'finished' else checkpoints.load_checkpoint(self.path)
     if not state: return net, Discriminator.from_pretrained(folder) if folder.exists() else None
-    critic = build(Discriminator, state['config']['discriminator'])
+    critic = _build(Discriminator, state['config']['discriminator'])
     critic.load_state_dict(state['discriminator'])
     return net, critic.eval()
 
@@ -521,4 +523,4 @@ def show_grids(
         if epochs and o.stem[-4:].isdigit() and int(o.stem[-4:]) not in epochs: continue
         print(o.stem.replace('_', ' '))
         im = Image.open(o)
-        display(im.crop((0, 0, im.width, round(im.height*part))))
+        ipython.display(im.crop((0, 0, im.width, round(im.height*part))))

@@ -18,13 +18,13 @@ __all__ = ['sample_run']
 from .core import *
 import hashlib, io, json, numpy as np, re, tarfile, torch, torch.nn.functional as F
 from fastcore.basics import patch
-from fastprogress import progress_bar
 from pathlib import Path
 from .data import image_grid
-from .latents import truncate
-from .learner import on_screen
 from .models import Generator
 from .run import load_generator
+
+# %% ../nbs/27_samples.ipynb #sm05b
+fastprogress, latents = lazy('fastprogress'), lazy('dcgan_nb.latents')
 
 # %% ../nbs/27_samples.ipynb #sm08
 _parts = dict(png=64, npz=6400, webdataset=6400)     # pictures that are written together
@@ -104,9 +104,9 @@ def save_samples(self:Generator,
     _own_folder(out, json.dumps(about), {o for part in names for o in part} | {'grid.png'})
     parts = zip(names, _batches(n, size, net.nz, seed, z))
     if n > 1000 and on_screen():      # the bar prints even where it shows nothing
-        parts = progress_bar(parts, total=len(names))
-    for i, (part, latents) in enumerate(parts):
-        _write_part(net, out, format, i*size, part, truncate(latents, tau) if tau else latents)
+        parts = fastprogress.progress_bar(parts, total=len(names))
+    for i, (part, rows) in enumerate(parts):
+        _write_part(net, out, format, i*size, part, latents.truncate(rows, tau) if tau else rows)
     return [out/o for part in names for o in part] + [out/'grid.png']
 
 def _write_part(net, out, format, a, names, z):
