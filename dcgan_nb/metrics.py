@@ -241,7 +241,7 @@ def distances(
 # %% ../nbs/14_metrics.ipynb #b0bffe25
 def refresh_bn(
     generator, # a `Generator`; its batch-norm buffers are replaced
-    n:int=2048, # how many latents
+    n:int=512, # how many latents
     seed:int=1, # which latents
     bs:int=256, # batch size
 ): # the generator
