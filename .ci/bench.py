@@ -26,7 +26,8 @@ limit = 1.3      # a turn that takes longer than so many times the fastest is a 
 gpu = torch.cuda.is_available()
 device = 'cuda' if gpu else 'cpu'
 aims = dict(digits=dict(fd=3., updates=280, every=56, lr=1e-3, ngf=24, ndf=16, bs=32),      # with seeds, and …
-            cifar10=dict(fd=13., updates=192, every=32, lr=1e-3, ngf=24, ndf=24, bs=32, files=4096))
+            cifar10=dict(fd=13., updates=192, every=32, lr=1e-3, ngf=24, ndf=24, bs=32, files=4096,
+                         without=['stock GANLearner']))      # it came nowhere near the target on digits
 few = dict(updates=4, every=2)
 plans = dict(
     tiny=dict(bs=8, width=8, n=1, rounds=2, starts=1, files=128, whole=16, epochs=1, narrow=8, laps=2, seeds=1,
@@ -287,8 +288,8 @@ def target(folder, aim, p):
     trains = {'plain loop': plain.train, 'stock GANLearner': stock.train}
     if gpu: trains['ours, captured, fp32'] = lambda *a, **kw: ours.train(*a, precision='fp32', recorded=True, **kw)
     trains |= {f'ours, {o}': lambda *a, o=o, **kw: ours.train(*a, precision=o, **kw) for o in ('fp32', 'bf16')}
-    found = {k: [] for k in trains}
-    for seed, k in itertools.product(range(p['seeds']), trains):
+    found = {k: [] for k in trains if k not in aim.get('without', [])}
+    for seed, k in itertools.product(range(p['seeds']), found):
         torch.manual_seed(seed)
         nets = Generator(32, 3, ngf=aim['ngf']).to(device), Discriminator(32, 3, ndf=aim['ndf']).to(device)
         train = partial(trains[k], str(folder), nets=nets, **settings)
