@@ -34,6 +34,7 @@ from .metrics import cifar10_features, evaluate, inception_features
 from .follow import EMA, BestGenerator
 from .labels import class_shares, labeled_learner
 from .folders import cars_dls, cifar10_dls, folder_dls, read_images
+from .speed import check_threads
 from .devices import shard
 from .checkpoint import History, fingerprint, save_interval
 from .run import Run, leg_words, load_pair
@@ -248,6 +249,7 @@ def train(
         r = replace(fit_length(r, len(dls.train.dataset)), precision=_agree(pick_precision(dls.device, r.precision)))
         learn = r.learner(dls, run.path, start).add_cbs(cbs)
         vars(learn).update(begun)
+        if num_distrib() < 2: check_threads(learn)
         watch = [SampleGrid(in_epochs(r.grid_every, r.epochs)), History(), TimeLeft()]
         state = run.checkpoint()
         was = run.leg(state, changed)
