@@ -213,6 +213,7 @@ def peaks(todo):
     "GB of a process that does nothing else"
     if gpu: return [ours.peak_of(*o, device) for o in todo]
     server = multiprocessing.get_context('forkserver')      # has imported everything and trained nothing
+    os.environ['PYTHONPATH'] = env()['PYTHONPATH']
     server.set_forkserver_preload(['race.ours'])
     with server.Pool(1, maxtasksperchild=1) as pool: return pool.starmap(ours.peak_of, todo, chunksize=1)
 
