@@ -32,13 +32,13 @@ few = dict(updates=4, every=2)
 plans = dict(
     tiny=dict(bs=8, width=8, n=1, rounds=2, starts=1, files=128, whole=16, epochs=1, narrow=8, laps=2, seeds=1,
               measured=160, base=(16, 8, 8), sizes=(16, 32), widths=(8, 16), batches=(4, 8), pictures=(64, 128),
-              shared=(8,), aims=dict(digits=aims['digits'] | few, cifar10=aims['cifar10'] | few | dict(files=64))),
+              aims=dict(digits=aims['digits'] | few, cifar10=aims['cifar10'] | few | dict(files=64))),
     cpu=dict(bs=64, width=64, n=4, rounds=3, starts=3, files=1792, whole=1792, epochs=1, narrow=32, laps=1, seeds=3,
              measured=512, base=(32, 32, 64), sizes=(16, 32, 64, 128), widths=(16, 32, 64),
-             batches=(16, 32, 64, 128, 256), pictures=(1000, 10000, 100000, 1000000), shared=(16, 32, 64), aims=aims),
+             batches=(16, 32, 64, 128, 256), pictures=(1000, 10000, 100000, 1000000), aims=aims),
     cuda=dict(bs=64, width=64, n=100, rounds=5, starts=3, files=17920, whole=17920, epochs=5, narrow=64, laps=50,
               seeds=3, measured=1792, base=(32, 64, 128), sizes=(16, 32, 64, 128, 256), widths=(16, 32, 64, 128),
-              batches=(16, 32, 64, 128, 256, 512), pictures=(1000, 10000, 100000, 1000000), shared=(16, 32, 64),
+              batches=(16, 32, 64, 128, 256, 512), pictures=(1000, 10000, 100000, 1000000),
               aims=aims))
 
 # Rounds
@@ -245,19 +245,6 @@ def pictures(p, tmp):
         shutil.rmtree(folder)
     return dict(counts=out)
 
-def processes(p, folder):
-    "Processor seconds of an update, all processes together"
-    def turn(k):
-        width, n = map(int, k.split())
-        kw = dict(folder=str(folder), size=32, bs=p['bs'], width=width, precision='fp32', device='cpu')
-        launch = [sys.executable, '-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={n}']
-        words = [*launch, '-m', 'race.together', json.dumps(kw), str(4*p['n'])]
-        done = subprocess.run(words, check=True, capture_output=True, text=True, env=env())
-        return sum(float(o.split()[1]) for o in done.stdout.splitlines() if o.startswith('lap'))
-    names = [f'{width} {n}' for width in p['shared'] for n in (1, 2)]
-    seconds, dropped = in_rounds(turn, names, min(3, p['rounds']))
-    return dict(size=32, bs=p['bs'], seconds=seconds, dropped=dropped)
-
 # Time to a target
 
 def follow(train, aim, seed, real, features, n):
@@ -347,7 +334,7 @@ def planned(p, script, peer_script, cifar, tmp):
     first = lambda: {k: o for k, o in peers(folder, p, peer_script, tmp).items() if k == peer} if peer_script else {}
     starting = lambda: startup(racers(64, folder, p, script, tmp) | first(), p['starts'])
     todo |= dict(startup=starting, whole=lambda: whole(small, p, script, tmp), curves=lambda: curves(p),
-                 memory=lambda: memory(p), pictures=lambda: pictures(p, tmp), processes=lambda: processes(p, folder),
+                 memory=lambda: memory(p), pictures=lambda: pictures(p, tmp),
                  target_digits=lambda: target(folder, p['aims']['digits'], p))
     aim = p['aims']['cifar10']
     if cifar: todo['target_cifar10'] = lambda: target(some_of(cifar, tmp/'cifar10', aim['files']), aim, p)
@@ -364,7 +351,7 @@ def main(
     example:str=None, # a clone of github.com/pytorch/examples
     gan:str=None, # a clone of github.com/eriklindernoren/PyTorch-GAN
     cifar:str=None, # a folder with CIFAR-10's pictures for training
-    parts:str='race,startup,whole,curves,memory,pictures,processes,target', # what to measure; race64 alone is a part too
+    parts:str='race,startup,whole,curves,memory,pictures,target', # what to measure; race64 alone is a part too
     tiny:bool=False, # try all of it with tiny networks
     out:str=None, # the file to which the result is added; by default nbs/results/benchmarks.json, nothing with --tiny
 ):
