@@ -30,9 +30,9 @@ aims = dict(digits=dict(fd=3., updates=280, every=56, lr=1e-3, ngf=24, ndf=16, b
                          without=['stock GANLearner']))      # it came nowhere near the target on digits
 few = dict(updates=4, every=2)
 plans = dict(
-    tiny=dict(bs=8, width=8, n=1, rounds=2, starts=1, files=128, whole=16, epochs=1, narrow=8, laps=2, seeds=1,
+    tiny=dict(bs=8, width=8, n=1, rounds=2, starts=1, files=160, whole=16, epochs=1, narrow=8, laps=2, seeds=1,
               measured=160, base=(16, 8, 8), sizes=(16, 32), widths=(8, 16), batches=(4, 8), pictures=(64, 128),
-              aims=dict(digits=aims['digits'] | few, cifar10=aims['cifar10'] | few | dict(files=64))),
+              aims=dict(digits=aims['digits'] | few, cifar10=aims['cifar10'] | few | dict(files=160))),
     cpu=dict(bs=64, width=64, n=4, rounds=3, starts=3, files=1792, whole=1792, epochs=1, narrow=32, laps=1, seeds=3,
              measured=512, base=(32, 32, 64), sizes=(16, 32, 64, 128), widths=(16, 32, 64),
              batches=(16, 32, 64, 128, 256), pictures=(1000, 10000, 100000, 1000000), aims=aims),
