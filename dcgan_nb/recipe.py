@@ -58,8 +58,6 @@ RECIPES = {o.name: o for o in (
     Recipe('digits', 'digits', size=32, epochs=40, bs=32, lr=1e-3, noise_start=0.5, noise_end=0.3, ngf=24, ndf=16,
            ema=0.),
     Recipe('cifar10', 'cifar10', size=32, epochs=100, noise_start=0.1, grid_every=20, fd_every=5),
-    Recipe('cifar10_best', 'cifar10', size=32, epochs=50, bs=64, noise_start=0.1, noise_end=0.05,
-           augment='flip shift', augment_from=0.4, decay_from=0.5, grid_every=5, fd_every=5),
     Recipe('cars', 'cars', size=64, epochs=200, beta2=0.99, real_label=0.95, fake_label=0.5, fd_every=10),
     Recipe('cars_best', 'cars', size=64, epochs=60, bs=32, beta2=0.99, real_label=0.95, fake_label=0.5,
            augment='flip shift cutout color', fd_every=10),

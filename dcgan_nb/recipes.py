@@ -30,7 +30,7 @@ from .learner import GANCallback, dcgan_learner, pick_precision
 from .noise import DiffAugment, InstanceNoise
 from .signs import VitalSigns
 from .latents import SampleGrid
-from .metrics import cifar10_features, evaluate, inception_features
+from .metrics import ImageNetFeatures, cifar10_features, evaluate, inception_features
 from .follow import EMA, BestGenerator
 from .labels import class_shares, labeled_learner
 from .folders import cars_dls, cifar10_dls, folder_dls, read_images
@@ -261,7 +261,7 @@ def train(
     return learn
 
 # %% ../nbs/26_train.ipynb #2fdc072e
-_features = dict(cifar10=cifar10_features, inception=inception_features)
+_features = dict(cifar10=cifar10_features, imagenet=ImageNetFeatures, inception=inception_features)
 
 def _test_pictures(ds):
     "The test pictures that lie beside the training ones, as those of CIFAR-10 do, or None"
@@ -274,7 +274,7 @@ def evaluate_run(
     run, # a run folder
     n:int=10_000, # how many pictures, at most half of the real ones
     which:str='best', # of the run's generators: best, last or ema
-    features:str='cifar10', # what compares them: cifar10 (in the package) or inception (a download)
+    features:str='cifar10', # what compares them: cifar10 (in the package), imagenet (an extra) or inception (a download)
     data=None, # the folder of pictures that the run was trained on, where it is no longer where it was
     device=None, # where to compute; by default the best device there is
 ): # an `Evaluation`

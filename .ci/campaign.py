@@ -1,0 +1,89 @@
+"""Train both projects, then what the queue of page 33 holds, until the time is up; the same line again goes on.
+usage: python .ci/campaign.py [--minutes 8] [--out FOLDER] [--projects cifar10,cars] [--tiny]
+
+Every run leaves one archive, FOLDER/NAME.tar, as soon as it ends or the time is up. What is in FOLDER is resumed."""
+import ast, json, os, shutil, signal, sys, tarfile, tempfile, time
+from pathlib import Path
+import nbformat
+from fastcore.script import call_parse
+
+root = Path(__file__).resolve().parent.parent
+
+def page33():
+    "The functions and classes of page 33, which is where the runner is explained"
+    names = {}
+    for cell in nbformat.read(root/'nbs/33_ablations.ipynb', 4).cells:
+        if cell.cell_type != 'code' or 'fresh Kaggle or Colab' in cell.source: continue
+        kinds = ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef
+        body = [o for o in ast.parse(cell.source).body if isinstance(o, kinds)]
+        exec(compile(ast.Module(body, []), '33_ablations', 'exec'), names)
+    return names
+
+def alarm(until):
+    "Stop as Ctrl-C does when the time is up"
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    signal.alarm(max(1, round(until - time.monotonic())))
+
+def unpacked(file, work):
+    if file.exists() and not (work/file.stem).exists():
+        with tarfile.open(file) as tar: tar.extractall(work, filter='data')
+
+def packed(file, work):
+    "One archive in one piece"
+    with tarfile.open(file.with_suffix('.part'), 'w') as tar: tar.add(work/file.stem, file.stem)
+    file.with_suffix('.part').replace(file)
+
+def project(name, folder, tiny):
+    from dcgan_nb.recipes import train
+    from dcgan_nb.run import Run
+    if (folder/'card.json').exists() and Run(folder).card['state'] == 'finished': return
+    small = dict(ngf=8, ndf=8, epochs=1, grid_every=1, fd_every=0) if tiny else {}
+    train(name, data=tiny, out=folder, resume=True, save_every='2m', **small)
+
+def digits(tiny):
+    "A folder of few pictures that stand in for a dataset"
+    from PIL import Image
+    from dcgan_nb.data import digit_images
+    for i, x in enumerate(digit_images(64)[:300, 0].numpy()): Image.fromarray(x).convert('RGB').save(tiny/f'{i}.png')
+    return tiny
+
+def entries(tiny, p33):
+    "What to train of the queue: name → a function of a folder"
+    queue = json.loads((root/'nbs/results/queue.json').read_text())
+    if tiny:
+        x = p33['digit_images'](32)
+        queue = [dict(queue[0], recipe='digits', updates=8, changes=dict(bs=64, ngf=8, ndf=8, ema=0.9))]
+        data = lambda _: (x[:512], x[:300], x[300:700])
+    else: data = p33['pictures']
+    more = dict(n=300, every=1) if tiny else {}
+    def one(entry):
+        def run(folder):
+            if p33['next_entry']([entry], folder): p33['run_entry'](entry, *data(entry['recipe']), folder, folder.parent, **more)
+        return run
+    return {o['name']: one(o) for o in queue}
+
+@call_parse
+def main(
+    minutes:float=8, # when to stop
+    out:str=None, # where the archives lie (default: $OUT, or campaign)
+    projects:str='cifar10,cars', # recipes that are trained whole, before the queue
+    tiny:bool=False, # try it with few pictures and small networks
+):
+    "Train until the time is up"
+    until, out = time.monotonic() + 60*minutes, Path(out or os.environ.get('OUT', 'campaign'))
+    work = Path(tempfile.mkdtemp())
+    out.mkdir(parents=True, exist_ok=True)
+    few = digits(Path(tempfile.mkdtemp())) if tiny else None
+    todo = {o: lambda folder, o=o: project(o, folder, few) for o in projects.split(',') if o} | entries(tiny, page33())
+    alarm(until)
+    for name, run in todo.items():
+        file, start = out/f'{name}.tar', time.monotonic()
+        unpacked(file, work)
+        state = 'done'
+        try: run(work/name)
+        except KeyboardInterrupt: state = 'cut off'
+        except Exception as e: state = f'FAILED: {type(e).__name__}: {str(e).strip()}'
+        if (work/name).exists(): packed(file, work)
+        print(f'| {name} | {state} | {time.monotonic() - start:.0f} s |', flush=True)
+        if time.monotonic() > until - 1: break
+    shutil.rmtree(work)
