@@ -26,7 +26,7 @@ from .run import Run, hardware, load_generator, shipped, versions
 from .samples import sample_run
 
 # measure
-from .metrics import Evaluation, ImageNetFeatures, cifar10_features, inception_features, load_features, train_features
+from .metrics import Evaluation, ImageNetFeatures, cifar10_features, inception_features, load_features
 from .metrics import distances, evaluate, fd, feature_stats, kid, precision_recall
 
 # explore what was learned
