@@ -64,6 +64,7 @@ products = {'products, fp32': torch.float32, 'products, bf16': torch.bfloat16}
 
 class Racer:
     "A process that prints a line after every `n` updates"
+    by_processor = by_processor
     def __init__(self, command, n, per_line, cwd=None):
         self.command, self.lines, self.n, self.cwd = command, n // per_line, n, cwd
 
@@ -75,11 +76,11 @@ class Racer:
         threading.Thread(target=self.listen, daemon=True).start()
         self.wait(1)
         self.tell(signal.SIGSTOP)
-        return self.spent() if by_processor else time.perf_counter() - began
+        return self.spent() if self.by_processor else time.perf_counter() - began
 
     def spent(self):
         "Seconds so far: of the processor, in this process and those that load its pictures, or of the clock"
-        return spent(psutil.Process(self.process.pid)) if by_processor else time.perf_counter()
+        return spent(psutil.Process(self.process.pid)) if self.by_processor else time.perf_counter()
 
     def listen(self):
         for line in self.process.stdout: self.heard.put(line)
@@ -126,7 +127,11 @@ def example_flags(folder, out, size, p, epochs):
                  ngf=p['width'], ndf=p['width'])
     return [f'--{k}={v}' for k, v in flags.items()] + ['--accel']*gpu
 
-def one(name, n, **kwargs): return Racer(racing(name, json.dumps(dict(device=device) | kwargs), n), n, n)
+class Watched(Racer):
+    "Its seconds are those of the clock"
+    by_processor = False
+
+def one(name, n, racer=Racer, **kwargs): return racer(racing(name, json.dumps(dict(device=device) | kwargs), n), n, n)
 
 def racers(size, folder, p, script, tmp):
     "Name → Racer"
@@ -245,6 +250,17 @@ def pictures(p, tmp):
         shutil.rmtree(folder)
     return dict(counts=out)
 
+def processes(folder, p):
+    "One process, or one on each of two cores or GPUs, which share the batch. It needs them free: the clock counts"
+    found, n = {}, min(2, torch.cuda.device_count() if gpu else os.cpu_count())
+    for size in 32, 64:
+        kw, length = dict(folder=str(folder), size=size, bs=p['bs'], width=p['width']), 4*turn_length(size, p)
+        running = {f'{precision}, {world}': one('ours', length, Watched, **kw, precision=precision, world=world)
+                   for precision in ('fp32', 'bf16') for world in range(1, n + 1)}
+        found[size] = race(size, running, p, width=p['width'])
+        print(size, found[size], flush=True)
+    return dict(sizes=found)
+
 # Time to a target
 
 def follow(train, aim, seed, real, features, n):
@@ -334,7 +350,7 @@ def planned(p, script, peer_script, cifar, tmp):
     first = lambda: {k: o for k, o in peers(folder, p, peer_script, tmp).items() if k == peer} if peer_script else {}
     starting = lambda: startup(racers(64, folder, p, script, tmp) | first(), p['starts'])
     todo |= dict(startup=starting, whole=lambda: whole(small, p, script, tmp), curves=lambda: curves(p),
-                 memory=lambda: memory(p), pictures=lambda: pictures(p, tmp),
+                 memory=lambda: memory(p), pictures=lambda: pictures(p, tmp), processes=lambda: processes(folder, p),
                  target_digits=lambda: target(folder, p['aims']['digits'], p))
     aim = p['aims']['cifar10']
     if cifar: todo['target_cifar10'] = lambda: target(some_of(cifar, tmp/'cifar10', aim['files']), aim, p)
@@ -351,7 +367,7 @@ def main(
     example:str=None, # a clone of github.com/pytorch/examples
     gan:str=None, # a clone of github.com/eriklindernoren/PyTorch-GAN
     cifar:str=None, # a folder with CIFAR-10's pictures for training
-    parts:str='race,startup,whole,curves,memory,pictures,target', # what to measure; race64 alone is a part too
+    parts:str='race,startup,whole,curves,memory,pictures,processes,target', # what to measure; race64 alone is a part too
     tiny:bool=False, # try all of it with tiny networks
     out:str=None, # the file to which the result is added; by default nbs/results/benchmarks.json, nothing with --tiny
 ):

@@ -1,11 +1,13 @@
-"`dcgan_learner`, in any precision, with or without a recorded step; images in memory"
-import torch
+"`dcgan_learner`, in any precision, with or without a recorded step, in one process or several; images in memory"
+import dcgan_nb.devices, os, socket, subprocess, sys, torch      # the first gives learners `distrib_ctx`
 from dcgan_nb.folders import read_images
 from dcgan_nb.data import ImageSet, image_dls
 from dcgan_nb.learner import dcgan_learner
 from dcgan_nb.speed import GraphStep
 from fastai.callback.core import Callback, CancelFitException
 from .__main__ import peak
+
+gpu = torch.cuda.is_available()
 
 class After(Callback):
     order = 101
@@ -20,8 +22,21 @@ def learner(ds, bs=64, width=64, device='cpu', precision='fp32', recorded=False,
 def fit(learn, after):
     with learn.no_bar(), learn.no_logging(): learn.fit(10**6, cbs=After(after))
 
-def train(folder, after, size=64, nets=None, **kwargs):
-    fit(learner(read_images(folder, size, 3), nets=nets or (None, None), **kwargs), after)
+def train(folder, after, size=64, nets=None, world=1, **kwargs):
+    if world > 1: join(world)
+    learn = learner(read_images(folder, size, 3), nets=nets or (None, None), **kwargs)
+    if world == 1: return fit(learn, after)
+    with learn.distrib_ctx(sync_bn=gpu, cpu=not gpu): fit(learn, after)
+
+def join(world):
+    "Be one of so many processes on this machine; the first one starts the others"
+    if 'RANK' in os.environ: return
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        at = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(s.getsockname()[1]), WORLD_SIZE=str(world))
+    for i in reversed(range(world)):
+        os.environ.update(at, RANK=str(i), LOCAL_RANK=str(i))
+        if i: subprocess.Popen(sys.orig_argv, stdout=subprocess.DEVNULL)
 
 def noise(n, size, channels=3):
     return ImageSet(torch.randint(256, (n, channels, size, size), dtype=torch.uint8), 'random')
