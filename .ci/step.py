@@ -1,6 +1,8 @@
-"""Where the time of a bfloat16 step at 32×32 goes on one thread, and what was tried to shorten it: the tables of page 21.
-usage: OMP_NUM_THREADS=1 python .ci/step.py      all numbers are processor time; a minute, if the processor is free"""
-import time, torch, torch.nn.functional as F, warnings
+"""Where the time of a bfloat16 step goes on one thread, and what was tried to shorten it: the tables of page 21.
+usage: OMP_NUM_THREADS=1 python .ci/step.py      all numbers are processor time; two minutes, if the processor is free"""
+import os, time, warnings
+os.environ.setdefault('KINETO_LOG_LEVEL', '6')      # of the profiler, before torch
+import torch, torch.nn.functional as F
 warnings.filterwarnings('ignore')
 from collections import Counter
 from dcgan_nb.data import ImageSet, image_dls
@@ -71,8 +73,8 @@ def subpixel(x, w):
             for q, j in taps[b]: kernel[:, a, b, :, p, q] = w[:, :, i, j].T
     return F.pixel_shuffle(F.conv2d(x, kernel.flatten(0, 2), padding=1), 2)
 
-def learner(ends=False, grads=False):
-    ds = ImageSet(torch.randint(256, (4*bs, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)))
+def learner(ends=False, grads=False, size=32):
+    ds = ImageSet(torch.randint(256, (4*bs, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)))
     learn = dcgan_learner(image_dls(ds, bs, 'cpu'), precision='bf16')
     up, down = ([o for o in net.modules() if isinstance(o, kind)] for net, kind in ((learn.generator, nn.ConvTranspose2d), (learn.discriminator, nn.Conv2d)))
     if ends: up[0].__class__, down[-1].__class__ = First, Last
@@ -117,15 +119,17 @@ def weights_only(ci, co, h):
 if __name__ == '__main__':
     a = torch.ones(1024, 1024, dtype=torch.bfloat16)
     rate = 2 * 1024**3 / best(lambda: a @ a, 8) * 1e3
+    print(f'{torch.get_num_threads()} thread, products at {rate/1e9:,.0f} GFLOP/s')
     ways = {'now': {}, 'both ends as products': dict(ends=True), 'weight gradients by product': dict(grads=True), 'both': dict(ends=True, grads=True)}
-    learners = {k: learner(**kw) for k, kw in ways.items()}
-    times = interleaved({k: epochs(o) for k, o in learners.items()}, 1, 4, time.process_time)
-    print(f'{torch.get_num_threads()} thread, products at {rate/1e9:,.0f} GFLOP/s\n\na step: milliseconds, share of products, times as fast (lowest to highest)')
-    for k, (mid, low, high) in ratios(times, 'now').items():
-        seconds = sorted(times[k])[2] / 4
-        print(f'{k:28} {seconds*1e3:4.0f} {step_flops(32, bs=bs)/seconds/rate:4.0%}  {mid:.2f} ({low:.2f} to {high:.2f})')
-    for k in 'now', 'both':
-        by_kind, by_layer = profiled(learners[k])
+    for size in 32, 64:
+        learners = {k: learner(**kw, size=size) for k, kw in ways.items()}
+        times = interleaved({k: epochs(o) for k, o in learners.items()}, 1, 4, time.process_time)
+        print(f'\na step at {size}×{size}: milliseconds, share of products, times as fast (lowest to highest)')
+        for k, (mid, low, high) in ratios(times, 'now').items():
+            seconds = sorted(times[k])[2] / 4
+            print(f'{k:28} {seconds*1e3:4.0f} {step_flops(size, bs=bs)/seconds/rate:4.0%}  {mid:.2f} ({low:.2f} to {high:.2f})')
+        if size == 32: profiles = {k: profiled(learners[k]) for k in ('now', 'both')}
+    for k, (by_kind, by_layer) in profiles.items():
         print(f'\nprofile, {k}:', by_kind, '\n  backward, by weights:', by_layer)
     print('\ntransposed convolution, forward and backward, ms')
     for o in (256, 128, 4), (128, 64, 8): print(' ', o, transposed(*o))
