@@ -173,7 +173,8 @@ def dcgan_train(
 _which = Annotated[str, dict(choices=['best', 'last', 'ema'])]
 _source = Annotated[str, dict(help='a run folder, the folder of a saved generator, or the name of one that comes with '
                                     'the package: digits, cifar10, cars, cars_best')]
-_format, _features = (Annotated[str, dict(choices=o.split())] for o in ('png npz webdataset', 'cifar10 imagenet inception'))
+def _one_of(choices): return Annotated[str, dict(choices=choices.split())]
+_format, _features = map(_one_of, ('png npz webdataset', 'cifar10 imagenet inception'))
 
 def _read_latents(file, nz):
     "Latents from a .npy file"
@@ -241,7 +242,7 @@ def dcgan_evaluate(
     run:str, # a run folder, such as runs/cifar10
     n:int=10_000, # how many pictures, at most half of the real ones; more than 128
     which:_which='best', # of the run's generators: best is the best one measured, or the last where none was
-    features:_features='cifar10', # what compares them; cifar10 is in the package, imagenet is an extra, inception is downloaded
+    features:_features='cifar10', # what compares them: in the package, an extra (imagenet), or a download (inception)
     data:str=None, # the run's pictures, where they are no longer where they were
     device:str=None, # cpu, cuda ... (default: the best there is)
 ):

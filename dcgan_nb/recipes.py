@@ -274,7 +274,7 @@ def evaluate_run(
     run, # a run folder
     n:int=10_000, # how many pictures, at most half of the real ones
     which:str='best', # of the run's generators: best, last or ema
-    features:str='cifar10', # what compares them: cifar10 (in the package), imagenet (an extra) or inception (a download)
+    features:str='cifar10', # what compares them: in the package, an extra (imagenet), or a download (inception)
     data=None, # the folder of pictures that the run was trained on, where it is no longer where it was
     device=None, # where to compute; by default the best device there is
 ): # an `Evaluation`

@@ -94,8 +94,8 @@ def check_threads(
     def step():
         with learn.autocast(): net(x).sum().backward()
     slower = ratios(thread_times(step), n)[1][0]
-    if slower > limit: print(f'{n} threads are {slower:.1f} times as slow as one, because other programs use the cores: '
-                             'stop those, or start again with OMP_NUM_THREADS=1', flush=True)
+    if slower > limit: print(f'{n} threads are {slower:.1f} times as slow as one, because other programs use '
+                             'the cores: stop those, or start again with OMP_NUM_THREADS=1', flush=True)
     return slower
 
 # %% ../nbs/21_speed.ipynb #sp41
