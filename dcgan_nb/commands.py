@@ -170,10 +170,10 @@ def dcgan_train(
     if not int(os.environ.get('RANK', 0)): _say_what_is_left(Run(learn.path))
 
 # %% ../nbs/43_commands.ipynb #cm20
-_which = Annotated[str, dict(choices=['best', 'last', 'ema'])]
+def _one_of(choices): return Annotated[str, dict(choices=choices.split())]
+_which = _one_of('best last ema')
 _source = Annotated[str, dict(help='a run folder, the folder of a saved generator, or the name of one that comes with '
                                     'the package: digits, cifar10, cars, cars_best')]
-def _one_of(choices): return Annotated[str, dict(choices=choices.split())]
 _format, _features = map(_one_of, ('png npz webdataset', 'cifar10 imagenet inception'))
 
 def _read_latents(file, nz):

@@ -30,7 +30,11 @@ def train(folder, after, size=64, nets=None, world=1, **kwargs):
 
 def join(world):
     "Be one of so many processes on this machine; the first one starts the others"
-    if 'RANK' in os.environ: return
+    if 'RANK' not in os.environ: start(world)
+    if gpu: torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
+
+def start(world):
+    "Start the others, in this one's group: torchrun's have groups of their own, and could not be stopped with it"
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         at = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(s.getsockname()[1]), WORLD_SIZE=str(world))
