@@ -107,6 +107,9 @@ def _launch(nproc, recipe, device, **kwargs):
     "Train in several processes"
     import subprocess, torch
     gpus = torch.cuda.device_count()
+    if ':' in (device or ''):
+        raise ValueError(f"--device {device} names one GPU, and --nproc {nproc} takes one for each process: "
+                         f"use --device {device.split(':')[0]}")
     if device != 'cpu' and nproc > max(gpus, 1):
         raise ValueError(f'--nproc {nproc}, but there are {gpus} GPUs: use as many, or --device cpu')
     words = [*([recipe] if recipe else []), *_words(device=device, **kwargs)]
