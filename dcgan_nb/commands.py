@@ -223,6 +223,8 @@ def dcgan_sample(
     from dcgan_nb.run import load_generator
     if n is not None and n < 1: raise ValueError(f'--n {n}: ask for at least one picture')
     if walk is not None and walk < 2: raise ValueError(f'--walk {walk}: a film needs two frames at least')
+    if walk and format != 'png': raise ValueError(f'--format {format} is for single pictures: leave it or --walk out')
+    if walk and latents and n: raise ValueError(f'--n {n}: a film of given latents shows one picture, leave --n out')
     net = _of_class(load_generator(run, which), run, label, truncation)
     z = None if latents is None else _read_latents(latents, net.nz)
     print(f"Drawing {f'{label} ' if label else ''}with {net.origin}")

@@ -710,16 +710,18 @@ def cifar10_dls(
     size=32, # height and width in pixels: one number, or (h, w)
     bs:int=128, # batch size
     device=None, # where batches go; by default the best device there is
+    **kwargs # passed on to `folder_dls`: channels, 3 by default, fit and upscale
 ): # fastai `DataLoaders` of batches in [-1, 1]
     "Batches of the 50,000 training images of CIFAR-10"
     device, path = pick_device(device), _train_part(get_dataset('CIFAR-10', URLs.CIFAR, ['cifar']))
-    return folder_dls(path, size, bs, 3, device=device, name='cifar10')
+    return folder_dls(path, size, bs, device=device, name='cifar10', **dict(channels=3) | kwargs)
 
 def cars_dls(
     size=64, # height and width in pixels: one number, or (h, w)
     bs:int=128, # batch size
     device=None, # where batches go; by default the best device there is
+    **kwargs # passed on to `folder_dls`: channels, 3 by default, fit and upscale
 ): # fastai `DataLoaders` of batches in [-1, 1]
     "Batches of every Stanford Cars image at hand"
-    device = pick_device(device)
-    return folder_dls(get_dataset('Stanford Cars', URLs.CARS, ['cars']), size, bs, 3, device=device, name='cars')
+    device, path = pick_device(device), get_dataset('Stanford Cars', URLs.CARS, ['cars'])
+    return folder_dls(path, size, bs, device=device, name='cars', **dict(channels=3) | kwargs)

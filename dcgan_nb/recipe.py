@@ -21,10 +21,10 @@ class Recipe:
     name:str = _field(MISSING, 'what the command calls it')
     dataset:str = _field(MISSING, 'digits, cifar10, cars or folder')
     size:int = _field(64, 'height and width of the pictures in pixels: one number, or (height, width)')
-    channels:str = _field('auto', 'of your own pictures: 1 grey, 3 color, 4 color and alpha, or auto')
-    fit:str = _field('crop', 'how your own pictures get their size: crop (the middle), pad (with black) or squash',
+    channels:str = _field('auto', 'of the pictures: 1 grey, 3 color, 4 color and alpha, or auto')
+    fit:str = _field('crop', 'how the pictures get their size: crop (the middle), pad (with black) or squash',
                      choices=['crop', 'pad', 'squash'])
-    upscale:bool = _field(False, 'enlarge your own pictures that are too small, instead of skipping them')
+    upscale:bool = _field(False, 'enlarge pictures that are too small, instead of skipping them')
     labels:bool = _field(False, 'your class folders are labels: train a generator that draws the class it is asked for')
     epochs:int = _field(50, 'how often every picture is seen; 0 goes by updates')
     updates:int = _field(0, 'batches in all where epochs is 0, rounded up to whole epochs, 2,000 of them at most')
@@ -75,6 +75,7 @@ _limits = {
     'it is a number from 0 to 1': (('real_label', 'fake_label'), lambda v: 0 <= v <= 1),
     'it must be at least 0 and below 1': (('beta1', 'beta2', 'ema'), lambda v: 0 <= v < 1),
     'choose from flip shift cutout color': (('augment',), lambda v: set(v.split()) <= _ways),
+    'choose from digits, cifar10, cars, folder': (('dataset',), lambda v: v in ('digits', 'cifar10', 'cars', 'folder')),
     'choose from auto, 1, 3, 4': (('channels',), lambda v: str(v) in ('auto', '1', '3', '4')),
     'choose from crop, pad, squash': (('fit',), lambda v: v in ('crop', 'pad', 'squash')),
     'choose from auto, fp32, bf16, fp16': (('precision',), lambda v: v in ('auto', 'fp32', 'bf16', 'fp16'))}
@@ -97,6 +98,14 @@ def _named(name, names):
     near = difflib.get_close_matches(name, names, 1)
     return f"'{name}'" + (f": did you mean '{near[0]}'?" if near else '') + f" There are {', '.join(names)}"
 
+def _check_idle(r, changes):
+    "What is asked for and would do nothing"
+    for k, other in dict(augment_from='augment', stop_ratio='fd_every').items():
+        if changes.get(k) and not getattr(r, other): raise ValueError(f'{k}={changes[k]} does nothing without {other}: give {other} too')
+    if changes.get('epochs') and changes.get('updates'):
+        raise ValueError(f"epochs={r.epochs}, updates={r.updates}: each says how long to train, give one of them")
+    return r
+
 def get_recipe(
     name='digits', # one of `RECIPES`, or a `Recipe` of your own
     **changes # fields to replace; those that are None keep the recipe's value
@@ -108,7 +117,7 @@ def get_recipe(
     for o in set(changes) - set(_fields): raise ValueError(f'a recipe has no {_named(o, _fields)}')
     if changes.get('updates'): changes = dict(epochs=0) | changes
     elif changes.get('epochs', 1) <= 0: raise ValueError(f"epochs={changes['epochs']}: it must be greater than 0")
-    return check_recipe(replace(name if isinstance(name, Recipe) else RECIPES[name], **changes))
+    return _check_idle(check_recipe(replace(name if isinstance(name, Recipe) else RECIPES[name], **changes)), changes)
 
 # %% ../nbs/25_recipes.ipynb #a82ffbfc
 def in_epochs(

@@ -41,6 +41,12 @@ from .run import Run, leg_words, load_pair
 from .recipe import RECIPES, Recipe, fit_length, get_recipe, in_epochs, recipe_of
 
 # %% ../nbs/26_train.ipynb #e7e8b4b5
+def _check_digits(r):
+    "What is said of pictures that are read"
+    for k, plain in dict(channels=('auto', '1', 1), fit=('crop',), upscale=(False,)).items():
+        if (v := getattr(r, k)) not in plain: raise ValueError(
+            f'{k}={v}: the digits are grey and drawn at any size, leave {k} out or give pictures with --data')
+
 @patch
 def dls(self:Recipe,
     data=None, # pictures to use instead of the recipe's dataset: a folder, or whatever else `read_images` takes
@@ -49,10 +55,15 @@ def dls(self:Recipe,
     "Batches for the recipe"
     size_plan(self.size)      # before thousands of files are read
     channels = self.channels if self.channels == 'auto' else int(self.channels)
-    if data is not None: return folder_dls(data, self.size, self.bs, channels, self.fit, self.upscale, device=device)
+    how = dict(fit=self.fit, upscale=self.upscale, device=device)
+    if data is not None: return folder_dls(data, self.size, self.bs, channels, **how)
     if self.dataset == 'folder':
         raise ValueError(f"the recipe '{self.name}' needs your pictures: give their folder with --data DIR")
-    return dict(digits=digits_dls, cifar10=cifar10_dls, cars=cars_dls)[self.dataset](self.size, self.bs, device)
+    if self.dataset == 'digits':
+        _check_digits(self)
+        return digits_dls(self.size, self.bs, device)
+    if channels != 'auto': how |= dict(channels=channels)
+    return dict(cifar10=cifar10_dls, cars=cars_dls)[self.dataset](self.size, self.bs, **how)
 
 # %% ../nbs/26_train.ipynb #357bf2c1
 def _falling(r):
@@ -263,12 +274,12 @@ def train(
 # %% ../nbs/26_train.ipynb #2fdc072e
 _features = dict(cifar10=cifar10_features, imagenet=ImageNetFeatures, inception=inception_features)
 
-def _test_pictures(ds):
+def _test_pictures(ds, fit='crop', upscale=False):
     "The test pictures that lie beside the training ones, as those of CIFAR-10 do, or None"
     path, (_, channels, *size) = Path(ds.path), ds.x.shape
     beside = path.with_name(path.name.replace('train', 'test')) if ds.path else path
     if beside == path or not beside.is_dir(): return None
-    return read_images(beside, tuple(size), channels, name=ds.name)
+    return read_images(beside, tuple(size), channels, fit, upscale, ds.name)
 
 def evaluate_run(
     run, # a run folder
@@ -282,14 +293,15 @@ def evaluate_run(
     run = Run(run)
     if features not in _features: raise ValueError(f"features='{features}' is not one of {', '.join(_features)}")
     generator, want = run.generator(which), run.card['data']['fingerprint']
-    dls = replace(recipe_of(run.card), bs=2).dls(run.data_folder if data is None else data, device)
+    r = replace(recipe_of(run.card), bs=2)
+    dls = r.dls(run.data_folder if data is None else data, device)
     have = fingerprint(dls.train.dataset)
     if have != want:
         raise ValueError(f"these are not the pictures of the run '{run.path}' (fingerprint {have}, not {want}): "
                          'give theirs with --data')
     net = _features[features]()
     ds, net = dls.train.dataset, net.to(dls.device) if hasattr(net, 'to') else net
-    test = _test_pictures(ds)      # else training pictures, with other latents than those that chose the generator
+    test = _test_pictures(ds, r.fit, r.upscale)      # else training pictures, with other latents than those that chose the generator
     split, floor = ('test', ds) if test else ('train', True)
     result = evaluate(generator.to(dls.device), test or ds, n, net, split, floor=floor)
     result['protocol'] = dict(generator=which, origin=generator.origin, data=want) | result['protocol']
