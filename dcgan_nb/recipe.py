@@ -101,7 +101,8 @@ def _named(name, names):
 def _check_idle(r, changes):
     "What is asked for and would do nothing"
     for k, other in dict(augment_from='augment', stop_ratio='fd_every').items():
-        if changes.get(k) and not getattr(r, other): raise ValueError(f'{k}={changes[k]} does nothing without {other}: give {other} too')
+        if changes.get(k) and not getattr(r, other):
+            raise ValueError(f'{k}={changes[k]} does nothing without {other}: give {other} too')
     if changes.get('epochs') and changes.get('updates'):
         raise ValueError(f"epochs={r.epochs}, updates={r.updates}: each says how long to train, give one of them")
     return r

@@ -166,7 +166,9 @@ def _parallel(r, learn):
 
 def _check_share(r, dls):
     "What several processes cannot do, before they try"
-    if num_distrib() < 2: return
+    if num_distrib() < 2:
+        if r.sync_bn: raise ValueError('sync_bn: here is one process, nothing to share: give --nproc or leave it out')
+        return
     if r.labels: raise ValueError('labels: a labeled training is for one process, leave --nproc out')
     if r.sync_bn and dls.device.type != 'cuda': raise ValueError('sync_bn: batch norm is shared between GPUs only')
     shard(dls.train, rank_distrib(), num_distrib())
@@ -301,7 +303,7 @@ def evaluate_run(
                          'give theirs with --data')
     net = _features[features]()
     ds, net = dls.train.dataset, net.to(dls.device) if hasattr(net, 'to') else net
-    test = _test_pictures(ds, r.fit, r.upscale)      # else training pictures, with other latents than those that chose the generator
+    test = _test_pictures(ds, r.fit, r.upscale)      # else training pictures, with latents of its own
     split, floor = ('test', ds) if test else ('train', True)
     result = evaluate(generator.to(dls.device), test or ds, n, net, split, floor=floor)
     result['protocol'] = dict(generator=which, origin=generator.origin, data=want) | result['protocol']

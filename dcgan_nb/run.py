@@ -468,7 +468,8 @@ def load_generator(
     if (folder/'card.json').exists() and not (folder/'config.json').exists(): return Run(folder).generator(which)
     for o in folder/'generator', folder, own.get(str(where), folder):
         if not (o/'config.json').exists(): continue
-        if which != 'best': raise ValueError(f"which='{which}': '{where}' is one saved generator and not a run, leave it out")
+        if which != 'best':
+            raise ValueError(f"which='{which}': '{where}' is one saved generator and not a run, leave it out")
         net = Generator.from_pretrained(o)
         ours = f"the generator '{o.name}' that comes with the package"
         net.origin = ours if o in own.values() else f'the generator in {o}'
