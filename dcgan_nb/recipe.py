@@ -99,7 +99,7 @@ def _named(name, names):
     return f"'{name}'" + (f": did you mean '{near[0]}'?" if near else '') + f" There are {', '.join(names)}"
 
 def _check_idle(r, changes):
-    "What is asked for and would do nothing"
+    "Refuse what is asked for and would do nothing"
     for k, other in dict(augment_from='augment', stop_ratio='fd_every').items():
         if changes.get(k) and not getattr(r, other):
             raise ValueError(f'{k}={changes[k]} does nothing without {other}: give {other} too')

@@ -42,7 +42,7 @@ from .recipe import RECIPES, Recipe, fit_length, get_recipe, in_epochs, recipe_o
 
 # %% ../nbs/26_train.ipynb #e7e8b4b5
 def _check_digits(r):
-    "What is said of pictures that are read"
+    "Refuse what is said of pictures that are read"
     for k, plain in dict(channels=('auto', '1', 1), fit=('crop',), upscale=(False,)).items():
         if (v := getattr(r, k)) not in plain: raise ValueError(
             f'{k}={v}: the digits are grey and drawn at any size, leave {k} out or give pictures with --data')
