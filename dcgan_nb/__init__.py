@@ -16,7 +16,7 @@ Modules:
 - `dcgan_nb.folders`: From whatever you have to batches, and everything that was not used is named
 - `dcgan_nb.hub`: A model card, the Hugging Face Hub, dashboards
 - `dcgan_nb.latents`: A film of it learning, walks between latents, arithmetic with them, and a search for copies
-- `dcgan_nb.learner`: Fifteen plain lines, then the same arithmetic on fastai's `GANLearner`
+- `dcgan_nb.learner`: Thirteen plain lines, then the same arithmetic on fastai's `GANLearner`
 - `dcgan_nb.loaders`: One array of bytes, and a loader whose batch is a single indexing
 - `dcgan_nb.metrics`: Four numbers for a generator, and what must stand beside each of them
 - `dcgan_nb.models`: Two stacks of convolutions that mirror each other, for any size of picture

@@ -127,8 +127,8 @@ def as_seen(
     frames = getattr(im, 'is_animated', False) and im.format != 'TIFF'
     im.draft(None, (2*max(view.size),)*2)   # JPEG: decode at a lower resolution that is still twice ours
     im, deep = _eight_bits(ImageOps.exif_transpose(im), view)
-    grey = im.mode in ('1', 'L', 'LA', 'La')
-    channels = view.channels if view.want != 'auto' or grey else 3      # to see whether it is colored
+    gray = im.mode in ('1', 'L', 'LA', 'La')
+    channels = view.channels if view.want != 'auto' or gray else 3      # to see whether it is colored
     if channels != 4 and im.has_transparency_data:
         im = im.convert('RGBA')
         im = Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im)
@@ -173,7 +173,7 @@ def open_picture(
 def read_image(
     file, # path of a picture in any format that Pillow reads
     size:tuple, # (height, width) in pixels
-    channels:int=3, # 1 grey, 3 color, 4 color and alpha
+    channels:int=3, # 1 gray, 3 color, 4 color and alpha
     fit:str='crop', # crop, pad or squash
     upscale:bool=False, # enlarge it if it is too small
 ): # channels×height×width bytes
@@ -620,7 +620,7 @@ def _report(ds, hint):
 def _channels(o):
     known = {str(k): k for k in ('auto', *_modes)}
     if str(o) in known: return known[str(o)]
-    raise ValueError(f'channels={o} is not one of auto, 1 (grey), 3 (color), 4 (color and alpha)')
+    raise ValueError(f'channels={o} is not one of auto, 1 (gray), 3 (color), 4 (color and alpha)')
 
 def _name_and_place(path):
     "A name for some data, and where a command finds it again"
@@ -641,7 +641,7 @@ def _image_set(source, view, filled, name, path):
 def read_images(
     path, # a folder, archive, array or dataset: see `kinds`
     size=64, # height and width in pixels: one number, or (h, w)
-    channels='auto', # 1 grey, 3 color, 4 color and alpha; auto: 1 if every picture is grey, else 3
+    channels='auto', # 1 gray, 3 color, 4 color and alpha; auto: 1 if every picture is gray, else 3
     fit:str='crop', # crop: cut the middle out; pad: put black around; squash: change proportions
     upscale:bool=False, # enlarge pictures that are too small, instead of skipping them
     name:str|None=None, # what to call it; by default the name of the folder or file
@@ -664,7 +664,7 @@ def folder_dls(
     path, # a folder of pictures, nested or not, or anything else that `read_images` takes
     size=64, # height and width in pixels: one number, or (h, w)
     bs:int=128, # batch size
-    channels='auto', # 1 grey, 3 color, 4 color and alpha; auto: 1 if every picture is grey, else 3
+    channels='auto', # 1 gray, 3 color, 4 color and alpha; auto: 1 if every picture is gray, else 3
     fit:str='crop', # crop: cut the middle out; pad: put black around; squash: change proportions
     upscale:bool=False, # enlarge pictures that are too small, instead of skipping them
     device=None, # where batches go; by default the best device there is

@@ -126,7 +126,7 @@ def nearest_real(
     fake:torch.Tensor, # n×c×h×w bytes
     real, # m×c×h×w bytes, or an `ImageSet`
     features=None, # a function from b×c×h×w bytes to b×d features; None compares pixels
-    k:int=1, # how many neighbours
+    k:int=1, # how many neighbors
     bs:int=1000, # how many pictures at a time
 ): # distances and indices, both n×k, the nearest first
     "Find the real pictures that are nearest to each fake"

@@ -1,4 +1,4 @@
-"""Fifteen plain lines, then the same arithmetic on fastai's `GANLearner`
+"""Thirteen plain lines, then the same arithmetic on fastai's `GANLearner`
 
 ```python
 dls = digits_dls(16, bs=64, device='cpu')     # or image_dls(ImageSet(pictures, 'mine'), bs=64)
@@ -41,8 +41,8 @@ from .optim import dcgan_opt
 class GANCallback(Callback):
     "A callback for training only: silent in `validate` and `get_preds`, and `stop` follows `start` whatever happens"
     rank0 = False     # of several processes only the first runs it
-    static = False    # safe while a step is replayed from a CUDA graph: what it does inside a step is tensors only …
-    phase = None      # … as long as this value stays the same; a new one asks for a new graph
+    static = False    # its part of a step is tensor operations only, so that a recorded step may be replayed (page 21)
+    phase = None      # recorded steps are made anew when this value changes (page 21)
     @property
     def here(self): return not (self.rank0 and rank_distrib())
     def __call__(self, event_name):
@@ -208,7 +208,9 @@ def all_batches(self:DCGANLearner):
     self.n_iter = len(self.dl)
     for i, b in enumerate(self.dl, getattr(self.dl, 'done', 0)):
         ours = isinstance(getattr(self.dl, 'dataset', None), ImageSet)
-        if self.unchecked and not ours: self.unchecked = check_range(b[-1])
+        if self.unchecked and not ours:
+            check_range(b[-1])
+            self.unchecked = False
         self.one_batch(i, b)
 
 @patch(as_prop=True)
@@ -455,8 +457,8 @@ def plot_losses(self:DCGANLearner,
     d, g = torch.nn.functional.avg_pool1d(y, smooth, 1)[:, 0]
     x = torch.arange(len(d)) + smooth
     ax = plot_lines({'D': (x, d), 'G': (x, g)}, 'Losses of discriminator and generator', 'batch', 'loss', ax)
-    ax.axhline(1.386, c='gray', lw=0.8)
-    ax.text(x[-1], 1.386, 'D knows nothing (ln 4)', fontsize=8, va='bottom', ha='right')
+    ax.axhline(1.386, c='gray', lw=0.8, label='D knows nothing (ln 4)')
+    ax.legend()
     return ax
 
 # %% ../nbs/10_learner.ipynb #394dcfcc

@@ -36,9 +36,9 @@ def as_image(x): # b×c×h×w tensor
 class ImagesDL(TfmdDL):
     "A fastai data loader over one array of bytes: a batch is one indexing"
     done = 0 # batches of the next pass that an interrupted run was trained on before
-    def do_item(self, i): return i or 0
+    def do_item(self, i): return i or 0      # fastai collates items; ours are indices
     def create_batch(self, idxs): return (as_image(self.dataset[idxs]),)
-    def retain(self, res, b): return res
+    def retain(self, res, b): return res     # the batch keeps its type
     def create_batches(self, idxs):
         order, done, self.done = torch.tensor(list(idxs), device=self.dataset.x.device), self.done, 0
         batches = [o for o in order.split(self.bs)[done:] if len(o) == self.bs or not self.drop_last]

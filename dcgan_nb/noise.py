@@ -45,7 +45,7 @@ def _each(x, rng):
 def _flip(x, rng): return torch.where(_each(x, rng) < 0.5, x.flip(-1), x)
 
 def _shift(x, rng):
-    "By whole pixels, up to an eighth of the picture; grey comes in from outside"
+    "By whole pixels, up to an eighth of the picture; gray comes in from outside"
     theta = torch.eye(2, 3, device=x.device, dtype=x.dtype).repeat(len(x), 1, 1)
     for i, n in enumerate((x.shape[3], x.shape[2])):
         pixels = (_each(x, rng).flatten() * (2*(n//8) + 1)).floor() - n//8
@@ -53,7 +53,7 @@ def _shift(x, rng):
     return F.grid_sample(x, F.affine_grid(theta, x.shape, align_corners=False), mode='nearest', align_corners=False)
 
 def _cutout(x, rng):
-    "A window of half the height and width becomes grey; its centre may lie anywhere"
+    "A window of half the height and width becomes gray; its center may lie anywhere"
     place = lambda n: torch.arange(n, device=x.device) + 0.5 - n*_each(x, rng).flatten(1)     # distance from the center
     rows, cols = (place(n).abs() < n/4 for n in x.shape[2:])
     return x * ~(rows[:, None, :, None] & cols[:, None, None, :])
@@ -61,8 +61,8 @@ def _cutout(x, rng):
 def _color(x, rng):
     "Brightness, saturation and contrast"
     x = x + _each(x, rng) - 0.5
-    grey = x.mean(1, keepdim=True)
-    x = grey + (x - grey) * 2*_each(x, rng)
+    gray = x.mean(1, keepdim=True)
+    x = gray + (x - gray) * 2*_each(x, rng)
     mean = x.mean((1, 2, 3), keepdim=True)
     return mean + (x - mean) * (0.5 + _each(x, rng))
 
@@ -104,7 +104,7 @@ def shrink(
 def nearest(
     x:torch.Tensor, # n×d
     others:torch.Tensor, # m×d
-    same:bool=False, # `x` is the start of `others`, and nobody is his own neighbour
+    same:bool=False, # `x` is the start of `others`, and nobody is his own neighbor
 ): # n distances
     "Distance of each row to the nearest of the others"
     d = torch.cdist(x, others)

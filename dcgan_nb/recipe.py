@@ -21,7 +21,7 @@ class Recipe:
     name:str = _field(MISSING, 'what the command calls it')
     dataset:str = _field(MISSING, 'digits, cifar10, cars or folder')
     size:int = _field(64, 'height and width of the pictures in pixels: one number, or (height, width)')
-    channels:str = _field('auto', 'of the pictures: 1 grey, 3 color, 4 color and alpha, or auto')
+    channels:str = _field('auto', 'of the pictures: 1 gray, 3 color, 4 color and alpha, or auto')
     fit:str = _field('crop', 'how the pictures get their size: crop (the middle), pad (with black) or squash',
                      choices=['crop', 'pad', 'squash'])
     upscale:bool = _field(False, 'enlarge pictures that are too small, instead of skipping them')

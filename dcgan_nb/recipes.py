@@ -45,7 +45,7 @@ def _check_digits(r):
     "Refuse what is said of pictures that are read"
     for k, plain in dict(channels=('auto', '1', 1), fit=('crop',), upscale=(False,)).items():
         if (v := getattr(r, k)) not in plain: raise ValueError(
-            f'{k}={v}: the digits are grey and drawn at any size, leave {k} out or give pictures with --data')
+            f'{k}={v}: the digits are gray and drawn at any size, leave {k} out or give pictures with --data')
 
 @patch
 def dls(self:Recipe,
