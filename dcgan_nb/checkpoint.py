@@ -15,8 +15,10 @@ from contextlib import contextmanager
 from fastai.learner import Recorder
 from fastai.torch_core import num_distrib, rank_distrib, to_device
 from fastcore.basics import patch
+from math import inf
 from pathlib import Path
 from pickle import UnpicklingError
+from textwrap import shorten
 from .data import ImageSet
 from .learner import DCGANLearner, GANCallback
 
@@ -41,6 +43,8 @@ def _set_random_state(s):
     np.random.set_state((s['numpy'][0], np.array(s['numpy'][1], dtype=np.uint32), *s['numpy'][2:]))
     torch.set_rng_state(s['torch'])
     if len(s['cuda']) == torch.cuda.device_count(): torch.cuda.set_rng_state_all(s['cuda'])
+
+def _same_kind(rng, state): return len(rng.get_state()) == len(state['rng'])      # a GPU's generator has another state
 
 def _stateful(cbs): return [cb for cb in cbs if hasattr(type(cb), 'state_dict') and getattr(cb, 'here', True)]
 def _own(learn):
@@ -89,7 +93,8 @@ class Restore(GANCallback):
             if s[o]: getattr(self.learn, o).load_state_dict(s[o])      # only 16 bits have a scaler
         for group, o in zip(self.torch_opt.param_groups, hypers if self.changed else ()): group.update(o)
         for cb in _stateful(self.learn.cbs): cb.load_state_dict(s['callbacks'][cb.name])
-        self.rng.set_state(s['rng'])
+        if _same_kind(self.rng, s): self.rng.set_state(s['rng'])
+        else: self.rng.manual_seed(len(s['losses']) * num_distrib() + rank_distrib())
         _set_random_state(s['random'])
         self.restore_curves(s)
 
@@ -146,7 +151,7 @@ def _read_checkpoint(meta):
         raise ValueError(f"the checkpoint '{file}' is torn: its checksum does not match")
     try: state = torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError) as e:
-        why = str(e).splitlines()[0][:100]
+        why = shorten(str(e), 100, placeholder=' …')
         raise ValueError(f"'{file}' is not loaded: it holds something else than tensors and numbers ({why})") from e
     if not isinstance(state, dict) or not {'generator', 'opt', 'order', 'config', 'metrics'} <= set(state):
         raise ValueError(f"'{file}' is not a checkpoint of dcgan_nb")
@@ -170,10 +175,12 @@ def save_interval(
     every, # epochs (5) or minutes ('10m') between two checkpoints
 ): # (epochs, None) or (None, seconds)
     "Read how often a checkpoint is wanted"
+    minutes = str(every).endswith('m')
     try: n = float(str(every).removesuffix('m'))
     except ValueError: n = 0
-    if not n > 0: raise ValueError(f'save_every={every}: give a number of epochs such as 5, or minutes such as 10m')
-    return (None, n * 60) if str(every).endswith('m') else (max(1, int(n)), None)
+    if not 0 < n < inf or not minutes and n % 1:
+        raise ValueError(f'save_every={every}: give a whole number of epochs such as 5, or minutes such as 10m')
+    return (None, n * 60) if minutes else (int(n), None)
 
 class Checkpoint(GANCallback):
     "Save the state of a training into `checkpoints` of the learner's path"
@@ -192,8 +199,9 @@ class Checkpoint(GANCallback):
         self.length = n_epoch or (state or dict(n_epoch=1))['n_epoch']
         self.before = (state or dict(seconds=0.))['seconds']
 
-    def start(self): self.began = self.last = time.monotonic()
-    def before_train(self): self.order_state = self.dls.train.rng.getstate()
+    def start(self): self.began, self.last, self.inside = *[time.monotonic()]*2, False
+    def before_train(self): self.order_state, self.inside = self.dls.train.rng.getstate(), True
+    def after_train(self): self.inside = False
 
     def after_batch(self):
         due, stop = self.agreed(bool(self.secs) and time.monotonic() - self.last > self.secs, self.stopping)
@@ -204,6 +212,10 @@ class Checkpoint(GANCallback):
         done = self.epoch + 1
         due = self.epochs and done % self.epochs == 0
         if due or done == self.n_epoch: self.save(done, 0, self.dls.train.rng.getstate())
+
+    def after_cancel_fit(self):
+        "A fit that another callback ends between two epochs"
+        if not self.inside and self.show_losses.losses: self.save(self.epoch, 0, self.dls.train.rng.getstate())
 
 @patch
 def agreed(self:Checkpoint, *wishes):
@@ -283,14 +295,17 @@ def check_state(self:DCGANLearner,
     faults = _differences(one | s['about'], one | keep.about, keep.changed)
     if not keep.changed: faults += _differences(_hypers(s['opt']), _hypers(self.opt.state_dict()))
     for o in 'generator', 'discriminator': faults += _differences(_shapes(s[o]), _shapes(getattr(self, o).state_dict()))
-    mine = (s['processes'][rank_distrib()] if s.get('processes') else s)['callbacks']
-    faults += [f'it had no callback {cb.name}' for cb in _stateful([*self.cbs, *keep.extra]) if cb.name not in mine]
+    mine = s['processes'][rank_distrib()] if s.get('processes') else s
+    had = mine['callbacks']
+    faults += [f'it had no callback {cb.name}' for cb in _stateful([*self.cbs, *keep.extra]) if cb.name not in had]
     if faults: raise ValueError(f"this is another training: {'; '.join(faults[:3])}: "
                                 'resume with the same settings and images, or start a new run')
     if keep.length < s['epoch']:
         raise ValueError(f"the run has had {s['epoch']} epochs, {keep.length} were asked for: ask for more")
     if s['threads'] != (n := torch.get_num_threads()):
         print(f"the run had {s['threads']} threads, now there are {n}: equal to rounding, not to the last bit")
+    if not _same_kind(self.rng, mine):
+        print(f'the run was on another kind of device than {self.dls.device}: it goes on with other latents and noise')
 
 # %% ../nbs/23_checkpoint.ipynb #f5c78ee5
 @patch

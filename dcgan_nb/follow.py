@@ -81,7 +81,7 @@ class BestGenerator(GANCallback):
         self.ratio, self.patience, self.seed = ratio, patience, seed
         self.reset()
 
-    def reset(self): self.found, self.bad, self.epochs, self.kept, self.reference = [], 0, 0, None, None
+    def reset(self): self.found, self.epochs, self.kept, self.reference = [], 0, None, None
     @property
     def best(self): return min(self.found, default=(float('inf'), 0, None))     # distance, epoch, column
 
@@ -150,8 +150,16 @@ def measure(self:BestGenerator):
     which = min(values, key=values.get)
     if values[which] < self.best[0]: self.keep(nets[which])
     self.found.append((values[which], self.epochs + 1, which))
-    self.bad = self.bad + 1 if values[which] > self.ratio * self.best[0] else 0
     return list(values.values())
+
+@patch(as_prop=True)
+def bad(self:BestGenerator):
+    "How many measurements in a row, up to the last one, were more than `ratio` times the best until then"
+    bad, best = 0, float('inf')
+    for value, *_ in self.found:
+        best = min(best, value)
+        bad = bad + 1 if value > self.ratio * best else 0
+    return bad
 
 @patch
 def report(self:BestGenerator): # dict: fd, chosen, epoch, column, n, pictures
@@ -163,10 +171,10 @@ def report(self:BestGenerator): # dict: fd, chosen, epoch, column, n, pictures
 
 @patch
 def state_dict(self:BestGenerator):
-    return dict(found=self.found, bad=self.bad, epochs=self.epochs, best=self.kept and self.kept.state_dict())
+    return dict(found=self.found, epochs=self.epochs, best=self.kept and self.kept.state_dict())
 @patch
 def load_state_dict(self:BestGenerator, state):
-    self.found, self.bad, self.epochs = [tuple(o) for o in state['found']], state['bad'], state['epochs']
+    self.found, self.epochs = [tuple(o) for o in state['found']], state['epochs']
     if state['best'] is not None:
         self.keep(self.generator)
         self.kept.load_state_dict(state['best'])

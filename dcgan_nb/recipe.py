@@ -10,7 +10,8 @@ __all__ = ['RECIPES', 'Recipe', 'check_recipe', 'get_recipe', 'in_epochs', 'fit_
 # %% ../nbs/25_recipes.ipynb #d570ef28
 import difflib
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
-from math import ceil
+from math import ceil, isfinite
+from numbers import Integral, Real
 
 # %% ../nbs/25_recipes.ipynb #0d1d0d93
 def _field(default, help, **more): return field(default=default, metadata=dict(help=help) | more)
@@ -68,8 +69,10 @@ RECIPES = {o.name: o for o in (
 _ways = {'flip', 'shift', 'cutout', 'color'}
 _limits = {
     'it must be greater than 0': (('lr', 'ngf', 'ndf', 'nz', 'grid_every'), lambda v: v > 0),
-    'it cannot be negative': (('epochs', 'updates', 'noise_start', 'noise_end', 'fd_every', 'stop_ratio'),
-                              lambda v: v >= 0),
+    'it cannot be negative': (('epochs', 'updates', 'noise_start', 'noise_end', 'fd_every', 'seed'), lambda v: v >= 0),
+    'it counts whole epochs, or below 1 it is a share of the run': (('grid_every', 'fd_every'),
+                                                                   lambda v: v < 1 or v % 1 == 0),
+    'it must be greater than 1, or 0 to go on to the end': (('stop_ratio',), lambda v: v == 0 or v > 1),
     'batch norm needs batches of at least 2': (('bs',), lambda v: v >= 2),
     'it is a share of the run, from 0 to 1': (('augment_from', 'decay_from'), lambda v: 0 <= v <= 1),
     'it is a number from 0 to 1': (('real_label', 'fake_label'), lambda v: 0 <= v <= 1),
@@ -80,14 +83,27 @@ _limits = {
     'choose from crop, pad, squash': (('fit',), lambda v: v in ('crop', 'pad', 'squash')),
     'choose from auto, fp32, bf16, fp16': (('precision',), lambda v: v in ('auto', 'fp32', 'bf16', 'fp16'))}
 
+_types = {int: ('a whole number', lambda v: isinstance(v, Integral) and not isinstance(v, bool)),
+          float: ('a number', lambda v: isinstance(v, Real) and not isinstance(v, bool) and isfinite(v)),
+          bool: ('True or False', lambda v: isinstance(v, bool)), str: ('a word', lambda v: isinstance(v, str))}
+
+def _check_types(r):
+    for o in fields(r):
+        what, fine = _types[o.type]
+        if o.name in ('size', 'channels'): continue      # these have more than one kind, and checks of their own
+        if not fine(v := getattr(r, o.name)): raise ValueError(f'{o.name}={v!r}: it is {what}')
+
 def check_recipe(
     r:Recipe, # the recipe
 ): # the same
     "Refuse values that cannot work"
+    _check_types(r)
     for why, (names, fine) in _limits.items():
         for o in names:
             if not fine(v := getattr(r, o)): raise ValueError(f'{o}={v}: {why}')
     if not r.epochs and not r.updates: raise ValueError('epochs=0, updates=0: say with one of them how long to train')
+    if r.fake_label >= r.real_label:
+        raise ValueError(f'fake_label={r.fake_label}: it must be below real_label={r.real_label}')
     return r
 
 # %% ../nbs/25_recipes.ipynb #fc809db8

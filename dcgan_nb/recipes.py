@@ -22,7 +22,7 @@ from dataclasses import asdict, replace
 from fastai.callback.schedule import ParamScheduler, SchedLin, SchedNo, combine_scheds
 from fastai.torch_core import num_distrib, rank_distrib
 from fastcore.basics import patch
-from math import inf
+from math import ceil, inf
 from pathlib import Path
 from .data import digits_dls
 from .models import size_plan
@@ -190,16 +190,28 @@ def _check_changes(run, changed, change):
         raise ValueError(f"the run in '{run.path}' has {k}={have}, {v} was asked for: {how}, "
                          'or start a new run with --out')
 
+def _own_fields(r, was):
+    "What a given recipe asks for and a run does not have; epochs=0 goes by updates"
+    return {k: v for k, v in asdict(r).items() if v != getattr(was, k) and k != 'name' and (v or k != 'epochs')}
+
+def _check_over(run, was, now, changed):
+    "Refuse to go on with a run that is at its end"
+    if run.state != 'finished': return
+    done, ask = run.card['epochs'], 'ask for more with --epochs'
+    early = done < was.epochs and 'stop_ratio' not in changed
+    if early: ask = 'go on with --resume --change --stop-ratio 0'
+    why = f", because its distance was {was.stop_ratio:g} times the best" if early else ''
+    if early or now.epochs <= done: raise ValueError(f"the run in '{run.path}' is finished, after {done} epochs{why}: {ask}")
+
 def _asked(run, recipe, changes, change):
     "The recipe of a run that goes on, and what differs from its card: name → [what it was, what it is]"
-    card, was = run.card, recipe_of(run.card)
+    was = recipe_of(run.card)
+    if isinstance(recipe, Recipe): changes = _own_fields(recipe, was) | changes
     now = replace(get_recipe(was, **changes), name=getattr(recipe, 'name', recipe or was.name))
     changed = {k: [getattr(was, k), v] for k, v in asdict(now).items() if k != 'epochs'}
     changed = {k: o for k, o in changed.items() if o[1] not in ('auto', o[0])}
     _check_changes(run, changed, change)
-    if run.state == 'finished' and now.epochs <= card['epochs']:
-        raise ValueError(f"the run in '{run.path}' is finished, after {card['epochs']} epochs: "
-                         'ask for more with --epochs')
+    _check_over(run, was, now, changed)
     return replace(was, epochs=now.epochs or was.epochs, **{k: v for k, (_, v) in changed.items()}), changed
 
 def _start(run, init_from):
@@ -209,8 +221,16 @@ def _start(run, init_from):
     g, d = load_pair(init_from)
     return (g, d), dict(init_from=dict(path=str(init_from), origin=g.origin, discriminator=d is not None))
 
-def _say_start(r, learn, legs):
+def _say_length(r, n):
+    "Updates are not cut in silence"
+    per = n // r.bs
+    if r.updates > r.epochs * per: print(f'{r.updates:,} updates would be {ceil(r.updates / per):,} epochs of these '
+                                         f'pictures: {r.epochs:,} epochs are made, {r.epochs * per:,} updates')
+
+def _say_start(r, learn, legs, anew):
     x = learn.dls.train.dataset.x
+    if anew: print(f"the run in '{learn.path}' has no checkpoint: it begins anew")
+    _say_length(r, len(x))
     shape = '×'.join(map(str, x.shape[1:]))
     print(f"{len(x):,} pictures of {shape}, some of them in {learn.path/'data.png'}", flush=True)
     if (names := learn.dls.train.dataset.classes) and not r.labels:
@@ -229,6 +249,7 @@ def _about(run, r, ds):
 # %% ../nbs/26_train.ipynb #76e177d9
 def _plan(recipe, out, overwrite, resume, change, init_from, changes):
     "The run, its recipe, its changes and what it starts from: what cannot be is refused before pictures are read"
+    if overwrite and resume: raise ValueError('overwrite and resume: one begins anew and one goes on, give one of them')
     run = Run.claim(out or Path('runs')/getattr(recipe, 'name', recipe or 'digits'), overwrite, resume)
     if init_from and run.going_on: raise ValueError(f"'{run.path}' goes on with its own weights: leave init_from out")
     if change and not run.going_on:
@@ -268,7 +289,7 @@ def train(
         was = run.leg(state, changed)
         keep = learn.prepare(state, r.epochs, save_every, watch, _about(run, r, dls.train.dataset), was)
         with run.recording(r, learn, data, device), _parallel(r, learn):
-            if not rank_distrib(): _say_start(r, learn, run.legs[-1:] if changed else [])
+            if not rank_distrib(): _say_start(r, learn, run.legs[-1:] if changed else [], run.going_on and not state)
             learn.go_on(keep)
             run.finish(learn)
     return learn
@@ -283,9 +304,14 @@ def _test_pictures(ds, fit='crop', upscale=False):
     if beside == path or not beside.is_dir(): return None
     return read_images(beside, tuple(size), channels, fit, upscale, ds.name)
 
+def _enough(test, net):
+    "Test pictures, if they are more than the features have dimensions; else None"
+    if not test or len(test) > (d := net(test.x[:2]).shape[1]): return test
+    print(f'{len(test)} test pictures are too few for {d} features: training pictures are used')
+
 def evaluate_run(
     run, # a run folder
-    n:int=10_000, # how many pictures, at most half of the real ones
+    n:int=10_000, # how many pictures, at most as many as there are test pictures, or half of the training ones
     which:str='best', # of the run's generators: best, last or ema
     features:str='cifar10', # what compares them: in the package, an extra (imagenet), or a download (inception)
     data=None, # the folder of pictures that the run was trained on, where it is no longer where it was
@@ -293,6 +319,7 @@ def evaluate_run(
 ): # an `Evaluation`
     "Measure a run and keep the result in its `metrics.json`"
     run = Run(run)
+    if n < 1: raise ValueError(f'n={n}: give a number of pictures, such as 10000')
     if features not in _features: raise ValueError(f"features='{features}' is not one of {', '.join(_features)}")
     generator, want = run.generator(which), run.card['data']['fingerprint']
     r = replace(recipe_of(run.card), bs=2)
@@ -303,7 +330,7 @@ def evaluate_run(
                          'give theirs with --data')
     net = _features[features]()
     ds, net = dls.train.dataset, net.to(dls.device) if hasattr(net, 'to') else net
-    test = _test_pictures(ds, r.fit, r.upscale)      # else training pictures, with latents of its own
+    test = _enough(_test_pictures(ds, r.fit, r.upscale), net)      # else training pictures, with latents of its own
     split, floor = ('test', ds) if test else ('train', True)
     result = evaluate(generator.to(dls.device), test or ds, n, net, split, floor=floor)
     result['protocol'] = dict(generator=which, origin=generator.origin, data=want) | result['protocol']

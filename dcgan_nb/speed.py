@@ -92,7 +92,7 @@ def check_threads(
     if n < 2 or learn.dls.device.type != 'cpu': return 0.
     x = torch.zeros(16, net.channels, *net.size)
     def step():
-        with learn.autocast(): net(x).sum().backward()
+        with learn.autocast(): net.layers(x).sum().backward()
     slower = ratios(thread_times(step), n)[1][0]
     if slower > limit: print(f'{n} threads are {slower:.1f} times as slow as one, because other programs use '
                              'the cores: stop those, or start again with OMP_NUM_THREADS=1', flush=True)
