@@ -14,12 +14,12 @@ __all__ = ['model_card', 'hub_folder', 'push_run']
 # %% ../nbs/42_hub.ipynb #660a2aa1
 from .core import *   # first: it quiets fastai's import
 import csv, json, shutil, tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData
 from pathlib import Path
 from .data import image_grid
 from .metrics import Evaluation, is_fid
-from .recipe import RECIPES, Recipe, recipe_of
+from .recipe import RECIPES, Recipe, fit_length, recipe_of
 from .run import Run, leg_words, load_generator, read_card, shipped, write_card
 
 # %% ../nbs/42_hub.ipynb #8a240a93
@@ -31,18 +31,27 @@ _sources = dict(
              'its authors state none'),
     cars=('the training part of Stanford Cars (J. Krause et al., 2013)', 'its authors state none'))
 
-def _license(card, license=None):
+_unstated = 'not stated: ask whoever trained this'
+
+def _license(card, license=None, weights_license=None):
     name = card['data']['name']
-    what, terms = _sources.get(name, (f'the pictures of `{name}`', 'not stated: ask whoever trained this'))
-    return f'Weights: Apache-2.0. Training pictures: {what}; license: {license or terms}.'
+    what, terms = _sources.get(name, (f'the pictures of `{name}`', _unstated))
+    mine = weights_license or f'license {_unstated}'
+    return f'Weights: {mine}. Training pictures: {what}; license: {license or terms}.'
+
+def _length(r, n):
+    "Which of `epochs` and `updates` did not say how long to train: both may not be given"
+    return 'epochs' if r.updates and fit_length(replace(r, epochs=0), n).epochs == r.epochs else 'updates'
 
 def _repeat(card):
     "The call that trains the same again"
     r, name = recipe_of(card), card['recipe']
-    like = RECIPES.get(name, Recipe(name, r.dataset))
-    changes = [f'{k}={v!r}' for k, v in asdict(r).items() if v != getattr(like, k)]
+    like, idle = RECIPES.get(name, Recipe(name, r.dataset)), _length(r, card['data']['images'])
+    changes = [f'{k}={v!r}' for k, v in asdict(r).items() if v != getattr(like, k) and k != idle]
     data = ["data='your-pictures'"] if r.dataset == 'folder' or card['data']['name'] != r.dataset else []
-    return f"train({', '.join([repr(name), *data, *changes])})"
+    path = card.get('init_from', {}).get('path', '')
+    start = [f"init_from={path if path in shipped() else 'your-generator'!r}"] if 'init_from' in card else []
+    return f"train({', '.join([repr(name), *data, *start, *changes])})"
 
 # %% ../nbs/42_hub.ipynb #3f73fe32
 def _last_epoch(run, card):
@@ -66,16 +75,17 @@ def _seen(r):
 def _training(run, card):
     "What was done, as rows of a table"
     r, d, hw, exact = recipe_of(card), card['data'], card['hardware'], card['determinism']
-    machine = f"{card.get('world_size', 1)}× {hw['device']}; {hw['cpu']}, threads: {hw['threads']}"
     h, w = (r.size, r.size) if isinstance(r.size, int) else r.size
     changed = f"; changed on the way: {leg_words(legs)}" if (legs := card.get('legs')) else ''
     begun = '; it started from a trained generator' if card.get('init_from') else ''
-    return {'recipe': f"`{card['recipe']}`; the same again: `{_repeat(card)}`{changed}{begun}",
+    n = card.get('world_size', 1)
+    shared = f', in {n} processes, as `dcgan_train … --nproc {n}` starts them' if n > 1 else ''
+    return {'recipe': f"`{card['recipe']}`; the same again: `{_repeat(card)}`{shared}{changed}{begun}",
             'pictures': f"{d['images']:,} of `{d['name']}` at {h}×{w}, fingerprint `{d['fingerprint']}`",
             'length': f"{card['epochs']} epochs in batches of {r.bs}, {card['seconds']:.0f} seconds, {card['date']}",
             'Adam': _adam(r), 'discriminator': _seen(r),
             'seed': f"{r.seed}; bit for bit with {exact['provided']}" if exact['bit_for_bit'] else r.seed,
-            'hardware': f'{machine}; {r.precision}',
+            'hardware': f"{n}× {hw['device']}; {hw['cpu']}, threads: {hw['threads']}; {r.precision}",
             'software': ', '.join(f'{k} {v}' for k, v in card['versions'].items()),
             'last epoch': _last_epoch(run, card)} | ({'remark': card['remark']} if 'remark' in card else {})
 
@@ -139,7 +149,7 @@ def _limits(run):
 _stored = {'': '', 'half': ' The weights are stored in 16 bits; those of 32 were measured.',
            'measured': ' The weights are stored in 16 bits, and were measured so.'}
 
-def _text(run, card, net, name, which, stored, license):
+def _text(run, card, net, name, which, stored, licenses):
     table = '\n'.join(f'| {k} | {v} |' for k, v in _training(run, card).items())
     limits = '\n'.join(f'- {o}' for o in _limits(run))
     size, n = '×'.join(map(str, (net.channels, *net.size))), sum(o.numel() for o in net.parameters())
@@ -171,7 +181,7 @@ image_grid(Generator.from_pretrained('{name}').sample(64, seed=0))
 
 ## License
 
-{_license(card, license)}
+{_license(card, *licenses)}
 """
 
 def model_card(
@@ -180,16 +190,20 @@ def model_card(
     which:str='best', # of the run's generators: best, last or ema
     stored:str='', # '' for 32 bits; in 16: 'half' if 32 were measured, 'measured' if those were
     license:str|None=None, # that of the training pictures, where the package does not know it
+    weights_license:str|None=None, # that of the weights, by the Hub's name for it, such as CC-BY-4.0
 ): # huggingface_hub's `ModelCard`
     "Describe a run for those who find its generator elsewhere"
     run = Path(run).expanduser()
+    if run in shipped().values(): weights_license = weights_license or 'Apache-2.0'
     card, name = read_card(run), name or run.name
     if card.get('state') != 'finished': raise ValueError(
         f"the run '{run}' is not finished ({card.get('state')}): finish it with {Run(run).command()}")
     net = load_generator(run, which)
-    data = ModelCardData(license='apache-2.0', library_name='dcgan_nb', pipeline_tag='unconditional-image-generation',
-                         tags=['dcgan', 'fastai'], model_name=name, eval_results=_results(run, card, which))
-    return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_text(run, card, net, name, which, stored, license)}")
+    data = ModelCardData(license=weights_license and weights_license.lower(), library_name='dcgan_nb',
+                         pipeline_tag='unconditional-image-generation', tags=['dcgan', 'fastai'], model_name=name,
+                         eval_results=_results(run, card, which))
+    text = _text(run, card, net, name, which, stored, (license, weights_license))
+    return ModelCard(f'---\n{data.to_yaml()}\n---\n\n{text}')
 
 # %% ../nbs/42_hub.ipynb #bcf690bf
 def hub_folder(
@@ -199,10 +213,12 @@ def hub_folder(
     which:str='best', # of the run's generators: best, last or ema
     half:bool=False, # store the weights in 16 bits
     license:str|None=None, # that of the training pictures, where the package does not know it
+    weights_license:str|None=None, # that of the weights, by the Hub's name for it, such as CC-BY-4.0
 ): # `folder` as a `Path`
     "Write what the Hub shows of a generator: weights, model card, samples and the run's record"
     run, folder = Path(run).expanduser(), Path(folder).expanduser()
-    card, net = model_card(run, name, which, 'half' if half else '', license), load_generator(run, which)
+    card = model_card(run, name, which, 'half' if half else '', license, weights_license)
+    net = load_generator(run, which)
     folder.mkdir(parents=True, exist_ok=True)
     card.save(folder/'README.md')
     image_grid(net.sample(64, seed=0), scale=1).save(folder/'samples.png', optimize=True)
@@ -217,7 +233,7 @@ def push_run(
     repo_id:str, # its name on the Hub: 'user/name'
     private:bool=False, # for yourself and those you invite
     token:str|None=None, # an access token that may write; by default that of `hf auth login`
-    **kwargs # passed on to `hub_folder`: which, half, license
+    **kwargs # passed on to `hub_folder`: which, half, license, weights_license
 ): # the commit, with its address
     "Put the best generator of a run on the Hugging Face Hub"
     with tempfile.TemporaryDirectory() as tmp:
