@@ -22,8 +22,9 @@ from html import escape
 from IPython import get_ipython
 from IPython.display import display
 from itertools import count
-from math import ceil, isqrt, sqrt
+from math import ceil, inf, isqrt, sqrt
 from matplotlib.figure import Figure
+from numbers import Integral, Real
 from pathlib import Path
 from PIL.PngImagePlugin import PngInfo
 from .data import image_grid
@@ -52,6 +53,31 @@ def principal_directions(
     return (u * u.gather(1, u.abs().argmax(1, keepdim=True)).sign()).float()      # SVD leaves the sign open
 
 # %% ../nbs/40_explorer.ipynb #c3eeae7a
+_whole = 'seed', 'show', 'frame', 'directions', 'n', 'steps'
+
+def _check_number(name, value, low, high=inf):
+    "Refuse what is no number, or none in the range"
+    kind, where = ('whole ', Integral) if name in _whole else ('', Real)
+    among = f'between {low} and {high}' if high < inf else f'at least {low}'
+    if not isinstance(value, where): raise ValueError(f'{name}={value!r} is not a {kind}number: give one {among}')
+    if not low <= value <= high: raise ValueError(f'{name}={value} is not {among}')
+
+def _unit(name, v, nz):
+    "A direction of length 1"
+    v = torch.as_tensor(v).float()
+    if v.shape != (nz,): raise ValueError(f"the direction '{name}' has the shape {tuple(v.shape)}, "
+                                          f'and a latent has {nz} numbers: give it as many')
+    if not 0 < v.norm() < inf: raise ValueError(f"the direction '{name}' has the length {v.norm():g}: "
+                                                'give it finite numbers that are not all 0')
+    return F.normalize(v, dim=0)
+
+def _directions(net, wanted):
+    "Name → direction, from how many principal ones or from a dict"
+    if not isinstance(wanted, dict):
+        _check_number('directions', wanted, 0, net.nz - hasattr(net, 'classes'))
+        wanted = {f'd{i+1}': o for i, o in enumerate(principal_directions(net, wanted))}
+    return {k: _unit(k, v, net.nz) for k, v in wanted.items()}
+
 class Explorer:
     "Turn a generator's knobs, by calls or in a panel"
     def __init__(self,
@@ -61,11 +87,10 @@ class Explorer:
         n:int=9, # pictures in the grid
         steps:int=16, # frames from one pinned latent to the other
     ):
+        for name, value in dict(n=n, steps=steps).items(): _check_number(name, value, 1)
         self.net = generator.frozen()
         self.images, self.n, self.steps, self.pins, self.widgets = images, n, steps, {}, {}
-        if isinstance(directions, int):
-            directions = {f'd{i+1}': o for i, o in enumerate(principal_directions(self.net, directions))}
-        self.directions = {k: F.normalize(torch.as_tensor(v).float(), dim=0) for k, v in directions.items()}
+        self.directions = _directions(self.net, directions)
         fixed = dict(seed=(0, 2**31 - 1), tau=(0.1, 4.), show=(0, n), frame=(0, 2*steps))
         if (twice := fixed.keys() & self.directions):
             raise ValueError(f"a direction cannot be called {', '.join(twice)}: that is another knob")
@@ -76,11 +101,10 @@ class Explorer:
         "Set knobs, for example turn(seed=3, d1=-2)"
         for name, value in knobs.items():
             if name not in self.ranges: raise ValueError(f"there is no knob '{name}', but {', '.join(self.ranges)}")
-            low, high = self.ranges[name]
-            if not low <= value <= high: raise ValueError(f'{name}={value} is not between {low} and {high}')
+            _check_number(name, value, *self.ranges[name])
         if knobs.get('frame'): self.walk()      # complains when nothing is pinned
         elif knobs.keys() - {'show'}: knobs['frame'] = 0      # any other knob ends a walk
-        self.knobs |= knobs
+        self.knobs |= {k: int(v) if k in _whole else float(v) for k, v in knobs.items()}      # also from numpy's
         if self.widgets: self.follow()
         return self
 
@@ -256,7 +280,9 @@ class LiveTraining(GANCallback):
         n:int=16, # pictures in the grid
         grid_seed:int=0, # which latents
         share:float=0.1, # of the time, how much drawing may take
-    ): self.n, self.grid_seed, self.share = n, grid_seed, share
+    ):
+        _check_number('n', n, 1)
+        self.n, self.grid_seed, self.share = n, grid_seed, share
 
     def start(self):
         self.took, self.last, self.done, self.widgets = 0., time.perf_counter(), self.first_epoch, self._build()
