@@ -13,7 +13,7 @@ __all__ = ['SampleGrid', 'make_film', 'slerp', 'latent_walk', 'truncate', 'trunc
 
 # %% ../nbs/13_latents.ipynb #lt05
 from .core import *
-import imageio.v3 as iio, numpy as np, pandas as pd, torch, torch.nn.functional as F
+import imageio.v3 as iio, io, numpy as np, pandas as pd, torch, torch.nn.functional as F
 from importlib.util import find_spec
 from itertools import pairwise
 from math import pi
@@ -32,7 +32,10 @@ class SampleGrid(GANCallback):
         every:int=5, # epochs between grids
         n:int=64, # pictures in a grid
         seed:int=0, # which latents
-    ): self.every, self.n, self.seed = every, n, seed
+    ):
+        for k, v in dict(every=every, n=n).items():
+            if v < 1: raise ValueError(f'{k}={v}: a SampleGrid takes 1 or more')
+        self.every, self.n, self.seed = every, n, seed
 
     def start(self):
         self.folder = Path(self.path)/'samples'
@@ -44,8 +47,8 @@ class SampleGrid(GANCallback):
     def after_epoch(self):
         epoch = self.epoch + 1
         if epoch % self.every and epoch != self.n_epoch: return
-        self.files.append(self.file(epoch))
-        self.show_samples(self.n, self.seed).save(self.files[-1])
+        self.show_samples(self.n, self.seed).save(png := io.BytesIO(), 'png')
+        self.files.append(write_whole(self.file(epoch), png.getvalue()))
 
 # %% ../nbs/13_latents.ipynb #lt13
 def make_film(
@@ -105,20 +108,24 @@ def latent_walk(
 def truncate(
     z:torch.Tensor, # standard normal numbers, any shape
     tau:float, # the largest size that a number may have
+    generator=None, # what will draw them: the last number stays where it chooses a class (page 16)
 ): # numbers in [-tau, tau], of the same shape
     "Turn a normal distribution into a truncated one (1809.11096, section 3.1)"
     if not tau > 0: raise ValueError(f'tau={tau}: the largest number in a latent must be above 0')
     low, u = torch.special.ndtr(torch.tensor(-float(tau)).double()), torch.special.ndtr(z.double())
-    return torch.special.ndtri(low + (1 - 2*low)*u).float()
+    out = torch.special.ndtri(low + (1 - 2*low)*u).float()
+    if hasattr(generator, 'classes'): out[..., -1] = z[..., -1]
+    return out
 
 def truncated_z(
     n:int, # how many latents
     nz:int=100, # numbers in each
     tau:float=1., # none of them is larger than this
     seed:int|None=None, # the same seed gives the same latents, whatever `tau`; None draws new ones
+    generator=None, # see `truncate`
 ): # n×nz numbers in [-tau, tau]
     "Draw latents from a truncated normal distribution"
-    return truncate(sample_z(n, nz, seed), tau)
+    return truncate(sample_z(n, nz, seed), tau, generator)
 
 # %% ../nbs/13_latents.ipynb #lt47
 @torch.no_grad()
@@ -150,9 +157,11 @@ def copy_check(
     fake:torch.Tensor, # n×c×h×w bytes, the samples
     real, # m×c×h×w bytes, or an `ImageSet`: what they were trained on
     features=None, # as in `nearest_real`
+    seed:int=0, # which training pictures, as many as there are samples
 ): # a table: 1 %, median and 99 % of both kinds of distance
     "Compare how far samples and training pictures lie from the nearest (other) training picture"
     x = real.x if isinstance(real, ImageSet) else real
-    own, others = nearest_real(fake, x, features)[0][:, 0], nearest_real(x[:len(fake)], x, features, k=2)[0][:, 1]
+    some = torch.from_numpy(np.random.default_rng(seed).permutation(len(x))[:len(fake)]).to(x.device)
+    own, others = nearest_real(fake, x, features)[0][:, 0], nearest_real(x[some], x, features, k=2)[0][:, 1]
     shares = lambda d: d.quantile(d.new_tensor([0.01, 0.5, 0.99])).tolist()
     return pd.DataFrame({'samples': shares(own), 'training pictures': shares(others)}, index=['1 %', 'median', '99 %'])

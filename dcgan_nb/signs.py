@@ -13,6 +13,7 @@ import csv, json, matplotlib.pyplot as plt, torch
 from fastcore.basics import patch
 from pathlib import Path
 from torch.nn.utils import get_total_norm
+from .init import is_conv, is_norm
 from .learner import GANCallback, StepMean
 from .noise import InstanceNoise, nearest, shrink
 
@@ -30,6 +31,7 @@ class VitalSigns(GANCallback):
     def __init__(self,
         remember:int=5000, # how many real pictures of the first epoch `novelty` looks at
     ):
+        if remember < 2: raise ValueError(f'remember={remember}: `novelty` needs at least 2 real pictures')
         self.remember = remember
         self.reset()
 
@@ -85,18 +87,28 @@ def _known(learn):
                clip='GradientClip')
     return {k: v in kinds for k, v in has.items()} | dict(
         labels=(labels.get('real_label', 1.), labels.get('fake_label', 0.)),
-        beta1=learn.opt.hypers[0].get('mom', 1) <= 0.5)
+        beta1=learn.opt.hypers[0].get('mom', 1) <= 0.5,
+        norm=all(any(map(is_norm, o.modules())) for o in (learn.generator, learn.discriminator)),
+        loss='real_label' in getattr(learn.loss_func.gen_loss_func, 'keywords', {}),
+        first=getattr(learn, 'facts', {}).get('first', _first_weights(learn.model)))
+
+def _first_weights(model):
+    "Whether kernels come from N(0, 0.02), roughly: a tensor that is looked at when somebody asks"
+    stds = [o.weight.detach().std() for o in model.modules() if is_conv(o)]
+    return bool(stds) and ((torch.stack(stds) - 0.02).abs() < 0.01).all()
 
 def _known_of(run, epochs):
     "The same of a learner after its fit, or of a run folder"
-    if hasattr(run, 'recorder'): return run.facts | dict(updates=len(run.show_losses.losses))
+    if hasattr(run, 'recorder'):
+        return run.facts | dict(updates=len(run.show_losses.losses), equal=len({o['lr'] for o in run.opt.hypers}) == 1)
     file = Path(run)/'card.json'
     if not file.exists(): return {}
     card = json.loads(file.read_text(encoding='utf-8'))
     s = card['settings']
     return dict(labels=(s['real_label'], s['fake_label']), updates=epochs * (card['data']['images'] // s['bs']),
                 noise=s['noise_start'] or s['noise_end'], augment=s['augment'], average=s['ema'],
-                beta1=s['beta1'] <= 0.5, decays=s['decay_from'] < 1)
+                beta1=s['beta1'] <= 0.5, decays=s['decay_from'] < 1,
+                **dict.fromkeys(('norm', 'loss', 'first', 'equal'), True))      # of every recipe
 
 # %% ../nbs/12_signs.ipynb #a117505c
 def read_history(
@@ -135,7 +147,7 @@ _troubles = (      # name; updates before it is judged; signs and limits; cures,
       'a lower learning rate for it': 0, 'more pictures': 0}),
     ('the generator has collapsed, its pictures are alike', _early, [('diversity', '<', 0.3)],
      {'a lower learning rate': 0, 'noise on the input of D (InstanceNoise)': 'noise',
-      'batch norm in both networks': 0}),
+      'batch norm in both networks': 'norm'}),
     ('the training falls apart', _early, [('distance / best', '>', 1.5)],
      {'the best generator (learn.best_generator)': 0, **_late_cures}),
     ('the pictures fade', _early, [('contrast / best', '<', 0.7)],
@@ -143,13 +155,14 @@ _troubles = (      # name; updates before it is judged; signs and limits; cures,
     ('the pictures become alike', _early, [('diversity / best', '<', 0.7), ('diversity', '>', 0.3)],
      _late_cures),
     ('the two run in circles', 0, [('swing of fakes believed', '>', 0.08)],
-     {'lower learning rates': 0, 'β1 = 0.5': 'beta1', 'equal rates for both': 0}),
+     {'lower learning rates': 0, 'β1 = 0.5': 'beta1', 'equal rates for both': 'equal'}),
     ('pixels saturate at black and white', 0, [('saturated', '>', 0.1)],
-     {'a lower learning rate': 0, 'first weights from N(0, 0.02)': 0}),
+     {'a lower learning rate': 0, 'first weights from N(0, 0.02)': 'first'}),
     ('gradients explode', 0, [('longest gradient', '>', 300)],
-     {'first weights from N(0, 0.02)': 0, 'batch norm': 0, 'a lower learning rate': 0, 'GradientClip': 'clip'}),
+     {'first weights from N(0, 0.02)': 'first', 'batch norm': 'norm', 'a lower learning rate': 0,
+      'GradientClip': 'clip'}),
     ("the generator's gradient vanishes", 0, [('g_grad', '<', 0.1)],
-     {'the loss -log D(G(z))': 0, 'a weaker discriminator': 0}),
+     {'the loss -log D(G(z))': 'loss', 'a weaker discriminator': 0}),
     ('the generator repeats training pictures', _early, [('novelty', '<', 0.6), ('diversity', '>', 0.4)],
      {'more pictures': 0, 'random changes of what D sees (DiffAugment)': 'augment', 'smaller networks': 0,
       'an earlier epoch': 0}))
@@ -163,14 +176,14 @@ def _swing(v):
     return sum(abs(a - b) for a, b in zip(v, v[1:])) / max(1, len(v) - 1)
 
 def _trends(h):
-    "The end of a training beside the best before"
-    fall = lambda v: _mean(v[-3:]) / min(1, max(v[:-3]))
-    ends = {f'{k} / best': fall(h[k]) for k in ('contrast', 'diversity') if len(h.get(k, ())) > 3}
+    "The end of a training beside the best before, where that is above 0"
+    best = {k: min(1, max(h[k][:-3])) for k in ('contrast', 'diversity') if len(h.get(k, ())) > 3}
+    ends = {f'{k} / best': _mean(h[k][-3:]) / v for k, v in best.items() if v > 0}
     columns = [h[k] for k in ('fd', 'fd_ema') if k in h]
     found = [min(o) for o in zip(*columns) if o[0] == o[0]]      # NaN where it was not measured
     if len(found) < 2: return ends
     last = found[-max(1, len(found)//4):]
-    return ends | {'distance / best': min(found[-2:]) / min(found), 'improves': min(found) in last}
+    return ends | {'distance / best': min(found[-2:]) / (min(found) or 1e-9), 'improves': min(found) in last}
 
 def _derive(h, real=1., fake=0.):
     "The signs that are judged; `fakes believed` goes from 0 (all fakes are called fake) to 1 (called real)"
@@ -199,7 +212,9 @@ def diagnose(
     if not set(_signs) - {'contrast'} <= set(h):
         raise ValueError(f"'{run}' has no vital signs: train with the callback VitalSigns")
     facts = _known_of(run, len(h['D(x)']))
-    signs, updates = _derive(h, *facts.get('labels', ())), facts.get('updates', float('inf'))
+    real, fake = facts.get('labels', (1., 0.))
+    if real == fake: return [f'D is to say {real:g} of real pictures and of fakes: give them two different labels']
+    signs, updates = _derive(h, real, fake), facts.get('updates', float('inf'))
     found = [_sentence(signs, name, rules, cures, facts) for name, after, rules, cures in _troubles
              if updates >= after and _judge(signs, name, rules)]
     if found or updates >= _early: return found
