@@ -80,7 +80,9 @@ def cifar10_features(): # a `FeatureNet` with 128 features
     return load_features((files('dcgan_nb')/'cifar10_features.safetensors').read_bytes())
 
 # %% ../nbs/14_metrics.ipynb #e0853ac2
-def to_bytes(net):
+def to_bytes(
+    net, # a `FeatureNet`
+): # bytes
     "The weights in 16 bits and the configuration, as a safetensors file holds them"
     w = {k: (v.half() if v.is_floating_point() else v).cpu().contiguous() for k, v in net.state_dict().items()}
     return save(w, dict(config=json.dumps(net.config)))
@@ -92,7 +94,19 @@ def _distort(x, flip):
     x = F.pad(x, (p,)*4)[:, :, dy:dy+h, dx:dx+w]
     return torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x.flip(-1), x) if flip else x
 
-def train_features(x, y, name, epochs=10, size=32, width=32, flip=True, bs=128, lr=0.2, bf16=False, seed=0):
+def train_features(
+    x:torch.Tensor, # n×c×h×w bytes, on the CPU
+    y:torch.Tensor, # n class numbers
+    name:str, # what a protocol calls the features
+    epochs:int=10, # how often each picture is seen
+    size:int=32, # height and width that the network works at
+    width:int=32, # a quarter of the number of features
+    flip:bool=True, # mirror half of the pictures
+    bs:int=128, # batch size
+    lr:float=0.2, # the highest learning rate
+    bf16:bool=False, # compute in 16 bits
+    seed:int=0, # fixes weights, order and distortions
+): # the `FeatureNet`, in evaluation mode
     "Train a small classifier for its features: cross-entropy, a learning rate that rises and falls"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -114,16 +128,21 @@ _inception = ('https://github.com/toshas/torch-fidelity/releases/download/v0.2.0
 def inception_features(
     url:str=_inception[0], # where to fetch the weights
     sha256:str=_inception[1], # what the file must hash to
-): # a function from bytes to b×2048 features
+): # an `nn.Module`: bytes b×c×h×w to b×2048 features
     "The features that published FIDs are measured with (1706.08500)"
     if not find_spec('torch_fidelity'): raise ImportError('Inception features need more: pip install torch-fidelity')
     file = fetch(url, sha256, Path(torch.hub.get_dir())/'checkpoints'/url.split('/')[-1])
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3     # an extra
-    net = FeatureExtractorInceptionV3('inception-v3-compat', ['2048'], str(file)).eval()
-    def features(x): return net.to(x.device)(x[:, :3].expand(-1, 3, -1, -1))[0]
-    features.about = dict(features='inception-v3', weights=sha256[:16],
+    return _Inception(FeatureExtractorInceptionV3('inception-v3-compat', ['2048'], str(file)).eval(), sha256[:16])
+
+class _Inception(nn.Module):
+    "torch-fidelity's network behind the interface of the others: pictures go to where its weights are"
+    def __init__(self, net, weights):
+        super().__init__()
+        self.net = net
+        self.about = dict(features='inception-v3', weights=weights,
                           resizing='to 3×299×299, bilinear as in TensorFlow 1')
-    return features
+    def forward(self, x): return self.net(x[:, :3].expand(-1, 3, -1, -1).to(next(self.parameters()).device))[0]
 
 class ImageNetFeatures(nn.Module):
     "EfficientNet-Lite0, trained on ImageNet (1905.11946): bytes b×c×h×w of any size to b×1280 features"
@@ -174,10 +193,16 @@ def frechet_distance(
 # %% ../nbs/14_metrics.ipynb #0c580f7f
 class FeatureStats:
     "Mean and covariance of features that come in batches; the first `keep` features are kept"
-    def __init__(self, keep:int=0): self.n, self.mean, self.m2, self.keep, self.kept = 0, 0., 0., keep, []
+    def __init__(self,
+        keep:int=0, # how many, for KID, precision and recall
+    ):
+        if keep < 0: raise ValueError(f'keep={keep}: the number of features to keep cannot be negative')
+        self.n, self.mean, self.m2, self.keep, self.kept = 0, 0., 0., keep, []
+
     def add(self,
         f:torch.Tensor, # b×d features
     ): # itself
+        "Take in a batch"
         if room := self.keep - sum(map(len, self.kept)): self.kept.append(f[:room].float().cpu())
         f = f.cpu().double()
         n, mean = self.n + len(f), f.mean(0)
@@ -187,9 +212,15 @@ class FeatureStats:
         return self
 
     @property
-    def cov(self): return self.m2 / (self.n - 1)
+    def cov(self): # d×d
+        "The covariance of all of them"
+        return self.m2 / (self.n - 1)
+
     @property
-    def features(self): return torch.cat(self.kept)
+    def features(self): # n×d, n at most `keep`
+        "Those that were kept"
+        if not self.kept: raise ValueError(f'keep={self.keep}: no features of {self.n} pictures were kept, keep some')
+        return torch.cat(self.kept)
 
 @torch.no_grad()
 def feature_stats(
@@ -230,7 +261,7 @@ def kid(
     blocks:int=10, # pairs are made within as many blocks
 ): # the mean over blocks, and its standard error
     "Kernel distance, unbiased at every number of pictures (1801.01401, section 4)"
-    n = min(len(real), len(fake)) // blocks
+    n = min(len(real), len(fake)) // max(1, blocks)
     if min(n, blocks) < 2:
         raise ValueError(f'{min(len(real), len(fake))} pictures are too few for KID in {blocks} blocks: '
                          'it takes two blocks of two')
@@ -250,6 +281,7 @@ def precision_recall(
 ): # precision and recall, 0 to 1
     "Share of fakes among the reals, and of reals among the fakes (1904.06991, section 2)"
     n = min(len(real), len(fake))
+    if k < 1: raise ValueError(f'k={k}: a ball reaches to the first neighbor at least')
     if n <= k: raise ValueError(f'{n} pictures have no {k} neighbors: use more than {k}')
     return _covered(fake, real, k), _covered(real, fake, k)
 
@@ -271,6 +303,7 @@ def refresh_bn(
     bs:int=256, # batch size
 ): # the generator
     "Measure batch norm's means and variances anew, for the weights as they are"
+    if n < 2: raise ValueError(f'n={n}: batch norm is measured on 2 latents or more')
     update_bn(sample_z(n, generator.nz, seed).split(bs), generator, next(generator.parameters()).device)
     return generator
 
@@ -324,6 +357,13 @@ def _shuffled(x, seed):
     x = x.x if isinstance(x, ImageSet) else x
     return x, torch.from_numpy(np.random.default_rng(seed).permutation(len(x))).to(x.device)
 
+def _check_counts(k, **counts):
+    "Refuse what cannot be measured, before pictures are read"
+    if k < 1: raise ValueError(f'k={k}: precision and recall need one neighbor or more')
+    least = max(20, k + 1)
+    for name, v in counts.items():
+        if v < least: raise ValueError(f'{name}={v}: KID, precision and recall need {least} pictures or more')
+
 def evaluate(
     generator, # a `Generator`
     real, # real pictures: an `ImageSet`, or n×c×h×w bytes; test pictures where there are some
@@ -337,6 +377,7 @@ def evaluate(
     keep:int=10_000, # how many of the n are used for KID, precision and recall
 ): # an `Evaluation`
     "How far a generator's pictures are from real ones, by which protocol"
+    _check_counts(k, n=n, keep=keep)
     features = features or cifar10_features().to(next(generator.parameters()).device)
     (x, i), own = _shuffled(real, seed), floor is True
     y, j = (x, i[len(i)//2:]) if own else (x, i) if floor is False else _shuffled(floor, seed)
