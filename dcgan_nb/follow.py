@@ -34,6 +34,7 @@ class EMA(GANCallback):
     def __init__(self,
         decay:float=0.999, # how much of the average stays at a step, at most
     ):
+        if not 0 <= decay < 1: raise ValueError(f'decay={decay}: an average keeps a share from 0 to below 1')
         self.decay = decay
         self.reset()
 
@@ -62,7 +63,16 @@ class EMA(GANCallback):
         self.steps, self.stale = state['steps'], True
 
 @patch(as_prop=True)
-def ema_generator(self:DCGANLearner): return self.averaging.read()
+def ema_generator(self:DCGANLearner): # a `Generator` in evaluation mode
+    "The generator with averaged weights, and with batch norm measured for them"
+    return self.averaging.read()
+
+_left = dict(averaging='EMA', ema_generator='EMA', best_generator='BestGenerator')
+def _missing(self, k):
+    "For what is not there: name the callback that would have left it"
+    if k in _left: raise AttributeError(f"the learner has no '{k}': train it with the callback {_left[k]}")
+    return super(DCGANLearner, self).__getattr__(k)
+DCGANLearner.__getattr__ = _missing
 
 # %% ../nbs/15_follow.ipynb #00beb25a
 class BestGenerator(GANCallback):
@@ -77,13 +87,18 @@ class BestGenerator(GANCallback):
         patience:int=2, # … so many measurements in a row
         seed:int=0, # which latents, and which real pictures
     ):
+        for k, v in dict(every=every, n=n, patience=patience).items():
+            if v < 1: raise ValueError(f'{k}={v}: a BestGenerator takes 1 or more')
+        if not ratio > 0: raise ValueError(f'ratio={ratio}: it must be greater than 0')
         self.real, self.every, self.n, self.features = real, every, n, features
         self.ratio, self.patience, self.seed = ratio, patience, seed
         self.reset()
 
     def reset(self): self.found, self.epochs, self.kept, self.reference = [], 0, None, None
     @property
-    def best(self): return min(self.found, default=(float('inf'), 0, None))     # distance, epoch, column
+    def best(self): # distance, epoch, column
+        "The lowest distance so far, and where it was measured"
+        return min(self.found, default=(float('inf'), 0, None))
 
     def start(self):
         self.learn.best_generator, self.epochs, self.nets = self.kept, max(self.epochs, self.first_epoch), {}
