@@ -164,11 +164,14 @@ def open_picture(
     page:int=0, # of a file with several
 ): # an opened picture; its values are not read yet
     "Open a picture, whatever its name says it is"
-    if isinstance(file, bytes): file = io.BytesIO(file)
-    elif not stat.S_ISREG(os.stat(file).st_mode): raise ValueError('it is not a regular file')
-    im = Image.open(file, formats=_formats())
+    im = Image.open(io.BytesIO(file) if isinstance(file, bytes) else _regular(file), formats=_formats())
     if page: im.seek(page)
     return im
+
+def _regular(file):
+    "A pipe or a device would keep us waiting"
+    if not stat.S_ISREG(os.stat(file).st_mode): raise ValueError('it is not a regular file')
+    return file
 
 def read_image(
     file, # path of a picture in any format that Pillow reads
@@ -217,14 +220,14 @@ def _note(notes, what, name):
 
 def _is_picture(file, types):
     if file.suffix.lower() in types: return True
-    try: Image.open(file, formats=_by_content).close()
+    try: Image.open(_regular(file), formats=_by_content).close()
     except Exception: return False      # whatever else it is
     return True
 
 def _pages(file, notes):
     "The pages of a TIFF that are as large as its first; others are thumbnails"
     try:
-        with Image.open(file, formats=['TIFF']) as im: sizes = [o.size for o in ImageSequence.Iterator(im)]
+        with Image.open(_regular(file), formats=['TIFF']) as im: sizes = [o.size for o in ImageSequence.Iterator(im)]
     except Exception: return [0]      # reading it will say what is wrong
     pages = [i for i, o in enumerate(sizes) if o == sizes[0]]
     if len(pages) < len(sizes): _note(notes, 'files with pages of another size, not used', file)
@@ -253,12 +256,23 @@ class PictureSource:
 
 _part = re.compile(r'(^|[^a-z])(train|training|test|testing|val|valid|validation|dev)([^a-z]|$)')
 
+def _parts(holders, folders):
+    "Folders such as train and test: only folders are in them, or nothing but such folders lies beside them"
+    plain = {o.parent for o in folders if not _part.search(o.name.lower())}
+    return folders - {o for o in folders if not _part.search(o.name.lower()) or o in holders and o.parent in plain}
+
 def _classes(files, root):
-    "The folders that hold the pictures are their classes, unless they are parts such as train and test"
-    parents = [o.parent for o in files]
-    names = sorted({o.name for o in parents if not _part.search(o.name.lower())})
-    if len(names) < 2 or any(o == root or o.name not in names for o in parents): return [], None
-    return names, [names.index(o.name) for o in parents]
+    "The folders that hold the pictures are their classes; by their paths, where several have one name"
+    holders = {o.parent for o in files}
+    below = {o: [p for p in (*reversed(o.parents), o) if root in p.parents] for o in holders}
+    parts = _parts(holders, {p for v in below.values() for p in v})
+    paths = {o: tuple(p.name for p in v if p not in parts) for o, v in below.items()}
+    apart = set(paths.values())
+    if len(apart) < 2 or () in apart: return [], None
+    start = -1 if len({v[-1] for v in apart}) == len(apart) else 0
+    names = sorted('/'.join(v[start:]) for v in apart)
+    number = {k: i for i, k in enumerate(names)}
+    return names, [number['/'.join(paths[o.parent][start:])] for o in files]
 
 def _folder_source(path):
     items, notes = _find(path)
@@ -384,14 +398,14 @@ def _npy_source(file):
 
 # %% ../nbs/20_folders.ipynb #f76ee8b5
 def _open_idx(file):
-    with open(file, 'rb') as f: zipped = f.read(2) == b'\x1f\x8b'
+    with open(_regular(file), 'rb') as f: zipped = f.read(2) == b'\x1f\x8b'
     return (gzip.open if zipped else open)(file, 'rb')
 
 def _idx_dims(file):
     "3 for pictures, 1 for labels, 0 if it is no idx file of bytes"
     try:
         with _open_idx(file) as f: head = f.read(4)
-    except (OSError, EOFError, zlib.error): return 0
+    except (OSError, ValueError, EOFError, zlib.error): return 0
     return head[3] if head[:3] == b'\0\0\x08' and head[3:] in (b'\1', b'\3') else 0
 
 def read_idx(
@@ -503,6 +517,8 @@ def open_source(
     path = Path(path).expanduser()
     if not path.exists() and not str(path).startswith('hf:'):
         raise FileNotFoundError(f"there is no folder or file '{printable(path)}': check its name")
+    if path.exists() and not (path.is_dir() or path.is_file()): raise NotADirectoryError(
+        f"'{printable(path)}' is neither a folder nor a regular file: give the folder that holds the pictures")
     read = next((read for fits, read in kinds.values() if fits(path)), None)
     if read: return read(path)
     raise NotADirectoryError(f"'{printable(path)}' is a file, but of no kind that holds many pictures "
@@ -547,9 +563,10 @@ class MappedSet(ImageSet):
 
 # %% ../nbs/20_folders.ipynb #20e548ad
 def _try(item, load, view):
+    "What `as_seen` returns; else why not, and the size of what is too small: an exception would hold the picture"
     try:
         with load(item) as im: return as_seen(im, view)
-    except Exception as e: return e      # anything that a broken file can raise in a decoder
+    except Exception as e: return _why(e), getattr(e, 'had', None)      # whatever a broken file raises in a decoder
 
 def _look(source, view, which):
     return parallel(partial(_try, load=source.load, view=view), [source.items[i] for i in which],
@@ -586,7 +603,7 @@ def _findings(source, view, results, brightest):
         notes[_range_note(lo, hi, view.spans[k], 'more than 8 bits')] = some(lambda o: o['deep'] and o['deep'][0] == k)
     if brightest < 64: notes[f'dark pictures (the brightest value of all is {brightest} of 255)'] = some(bool)
     return dict(
-        skipped={printable(source.names[i]): _why(o) for i, o in enumerate(results) if isinstance(o, Exception)},
+        skipped={printable(source.names[i]): o[0] for i, o in enumerate(results) if not isinstance(o, dict)},
         notes={k: [printable(o) for o in v] for k, v in notes.items() if v},
         classes=source.classes,
         labels=torch.tensor([source.labels[i] for i in good]) if source.labels else None)
@@ -598,12 +615,14 @@ def _size_below(n):
 
 def _needs_none(results, view):
     "How to use the pictures that are too small"
-    small = sorted((max if view.fit == 'pad' else min)(o.had) for o in results if isinstance(o, TooSmall))
+    sizes = [o[1] for o in results if not isinstance(o, dict) and o[1]]
+    small = sorted(map(max if view.fit == 'pad' else min, sizes))
     if not small: return []
-    sides = dict.fromkeys([small[0], small[len(small)//10]])
-    who = 'none', 'one in ten of them'
-    needed = [f', at size={_size_below(o)} {w} needs it' for o, w in zip(sides, who) if o >= 8]
-    return [f'{len(small)} too small for {view.size[0]}×{view.size[1]}: upscale=True enlarges them' + ''.join(needed)]
+    sides = {small[len(small)//10]: 'for which one in ten of them is too small', small[0]: 'which needs no enlarging'}
+    sizes = {_size_below(o): w for o, w in sides.items() if o >= 8}
+    sizes = [f', or size={o}, {sizes[o]}' for o in sorted(sizes)]
+    who = '1 picture is' if len(small) == 1 else f'{len(small)} pictures are'
+    return [f'{who} smaller than {view.size[0]}×{view.size[1]}: use upscale=True' + ''.join(sizes)]
 
 def _first(skipped, n=3):
     named = '; '.join(f'{Path(k).name} ({v})' for k, v in list(skipped.items())[:n])
@@ -614,7 +633,8 @@ def _report(ds, hint):
     n = len(ds) + len(ds.skipped)
     parts = [f'skipped {len(ds.skipped)} of {n} pictures: {_first(ds.skipped)}'] if ds.skipped else []
     parts += hint + ([_told(ds.notes)] if ds.notes else [])
-    return '; '.join(parts + ([f'{ds.copies} pictures are copies of others, and kept'] if ds.copies else []))
+    copies = '1 picture is a copy of another' if ds.copies == 1 else f'{ds.copies} pictures are copies of others'
+    return '; '.join(parts + ([f'{copies}, and kept'] if ds.copies else []))
 
 # %% ../nbs/20_folders.ipynb #3b40b063
 def _channels(o):
