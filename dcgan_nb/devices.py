@@ -46,6 +46,8 @@ warnings.filterwarnings('ignore', '`broadcast_buffers` is deprecated', FutureWar
 class DistributedGAN(GANCallback, DistributedTrainer):
     "Each network in a `DistributedDataParallel` of its own, each process on its share"
     def start(self):
+        if hasattr(self.generator, 'classes'):
+            raise ValueError('several processes would train without the labels: leave distrib_ctx out, or the labels')
         self.old_dls, rank, nets = list(self.dls), rank_distrib(), (self.generator, self.discriminator)
         if self.sync_bn: self.share_norms(nets)
         ddp = {net: self.accelerator.prepare(net) for net in nets}

@@ -12,6 +12,7 @@ __all__ = ['class_shares', 'LabeledGenerator', 'LabeledDiscriminator', 'LabeledD
 from .core import *   # first: it quiets fastai's import
 import torch
 from copy import deepcopy
+from dataclasses import replace
 from fastai.data.core import DataLoaders
 from fastcore.meta import delegates
 from itertools import accumulate
@@ -99,14 +100,15 @@ class LabeledDiscriminator(Discriminator):
 # %% ../nbs/16_labels.ipynb #lb16
 class LabeledDL(ImagesDL):
     "Batches of class numbers and pictures"
-    def create_batch(self, idxs): return (self.dataset.labels[idxs.cpu()], *super().create_batch(idxs))
+    def create_batch(self, idxs): return (self.dataset.labels[idxs], *super().create_batch(idxs))
 
 def labeled_dls(
     dls, # from `image_dls` or `folder_dls`
 ): # fastai `DataLoaders` of batches (b class numbers, b×c×h×w)
-    "The same batches with their class numbers"
+    "The same batches with their class numbers, which lie where the pictures do"
     class_shares(dls.train.dataset)
-    return DataLoaders(*(o.new(cls=LabeledDL) for o in dls)).to(dls.device)
+    beside = lambda ds: replace(ds, labels=ds.labels.to(ds.x.device))
+    return DataLoaders(*(o.new(beside(o.dataset), LabeledDL) for o in dls)).to(dls.device)
 
 class LabeledLearner(DCGANLearner):
     "A `DCGANLearner` that tells D which class it is asked about"
@@ -128,7 +130,7 @@ def labeled_learner(
     ngf:int=64, # channels of G's last hidden layer
     ndf:int=64, # channels of D's first hidden layer
     seed:int=42, # fixes weights, order and latents
-    **kwargs
+    **kwargs # passed on to `dcgan_learner`
 ): # a `LabeledLearner`
     "A fastai learner that trains a conditional DCGAN"
     ds = dls.train.dataset
