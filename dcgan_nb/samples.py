@@ -18,6 +18,7 @@ __all__ = ['sample_run']
 from .core import *
 import hashlib, io, json, numpy as np, re, tarfile, torch, torch.nn.functional as F
 from fastcore.basics import patch
+from numbers import Integral
 from pathlib import Path
 from .data import image_grid
 from .models import Generator
@@ -35,17 +36,17 @@ def _names(format, a, b):
     if format == 'png': return [f'generated_{i+1}.png' for i in range(a, b)]
     return [f'samples_{a+1:08d}-{b:08d}.{"npz" if format == "npz" else "tar"}']
 
-def _png(x):
-    "A picture as the bytes of a PNG file"
+def _png(x, scale=1, cols=1):
+    "Pictures b×c×h×w, laid out as one, as the bytes of a PNG file"
     f = io.BytesIO()
-    image_grid(x[None], scale=1).save(f, 'png')
+    image_grid(x, cols, scale).save(f, 'png')
     return f.getvalue()
 
 def _tar(a, x):
     "Pictures a, a+1, … as the bytes of a tar file"
     f = io.BytesIO()
     with tarfile.open(fileobj=f, mode='w') as tar:
-        for i, o in enumerate(map(_png, x), a + 1):
+        for i, o in enumerate(map(_png, x[:, None]), a + 1):
             info = tarfile.TarInfo(f'{i:08d}.png')
             info.size = len(o)
             tar.addfile(info, io.BytesIO(o))
@@ -53,7 +54,7 @@ def _tar(a, x):
 
 def _packed(format, a, x):
     "The contents of the files of pictures a, a+1, …"
-    if format == 'png': return map(_png, x)
+    if format == 'png': return map(_png, x[:, None])
     if format == 'webdataset': return [_tar(a, x)]
     np.savez(f := io.BytesIO(), images=x.permute(0, 2, 3, 1).numpy())
     return [f.getvalue()]
@@ -65,6 +66,7 @@ def _digest(*tensors):
 def _own_folder(out, about, names):
     "Keep the files of this set that are wanted, and remove those of another"
     file = out/'samples.json'
+    if out.exists() and not out.is_dir(): raise FileExistsError(f"'{out}' is a file: choose another folder")
     here = [o for o in out.iterdir() if _ours.fullmatch(o.name)] if out.exists() else []
     if here and not file.exists():
         raise FileExistsError(f"'{out}' holds {here[0].name}, which is not of a set of samples: choose another folder")
@@ -73,6 +75,29 @@ def _own_folder(out, about, names):
     for o in here:
         if not same or o.name not in names: o.unlink()
     write_whole(file, about.encode())
+
+@patch
+def check_tau(self:Generator,
+    tau, # the largest number that a latent may have, or None
+):
+    "Refuse a truncation that is none, or that would leave out classes: the last number of a latent chooses one"
+    if tau is None: return
+    if not tau > 0: raise ValueError(f'truncation {tau}: the largest number in a latent must be above 0')
+    if hasattr(self, 'classes') and self.fixed < 0: raise ValueError(
+        f'truncation {tau} would leave out some classes: say which one with --label, or with `only`, '
+        f'of {", ".join(self.classes)}')
+
+def _check_set(net, n, seed, format, tau, z):
+    "Refuse what cannot be drawn, before any file is touched"
+    if not isinstance(n, Integral) or n < 1: raise ValueError(f'n={n}: ask for at least one picture, a whole number')
+    if format not in _parts: raise ValueError(f"format='{format}' is not one of {', '.join(_parts)}")
+    if seed is not None and (not isinstance(seed, Integral) or seed < 0):
+        raise ValueError(f'seed={seed} cannot be drawn with: give a whole number, 0 or above')
+    net.check_tau(tau)
+    if z is None: return
+    if len(z) < n: raise ValueError(f'n={n}, but there are {len(z)} latents: ask for as many at most')
+    if z.ndim != 2 or z.shape[1] != net.nz or not z.isfinite().all(): raise ValueError(
+        f'z is {"×".join(map(str, z.shape))}: this generator takes finite numbers of shape n×{net.nz}')
 
 def _batches(n, size, nz, seed, z):
     "The latents of each part, filled up to whole batches of 64: so every picture is computed in the same way"
@@ -89,16 +114,15 @@ def save_samples(self:Generator,
     n:int=5, # how many pictures
     seed:int|None=None, # the same seed gives the same pictures; None draws new ones
     format:str='png', # png, one file for each picture, npz or webdataset, one for 6,400
-    tau:float|None=None, # truncate the latents at ±tau, see `truncate`
-    z=None, # latents to use instead of random ones, n×nz or more rows
+    tau:float|None=None, # truncate the latents at ±tau, above 0, see `truncate`; None leaves them
+    z=None, # latents to use instead of random ones, n×nz or more rows, finite
 ): # paths of the files, the grid of the first 64 pictures last
     "Write generated_1.png, generated_2.png … or archives of them, and grid.png"
-    if n < 1: raise ValueError(f'n={n}: ask for at least one picture')
-    if format not in _parts: raise ValueError(f"format='{format}' is not one of {', '.join(_parts)}")
-    if z is not None and len(z) < n: raise ValueError(f'n={n}, but there are {len(z)} latents: ask for as many at most')
+    z = None if z is None else torch.as_tensor(z).float()
+    _check_set(self, n, seed, format, tau, z)
     out, size, net = Path(out).expanduser(), _parts[format], self.frozen()
     seed = int(np.random.default_rng().integers(2**63)) if seed is None and z is None else seed
-    which = seed if z is None else _digest(z[:n])
+    which = int(seed) if z is None else _digest(z[:n])
     about = dict(generator=_digest(*net.state_dict().values()), latents=which, tau=tau, format=format)
     names = [_names(format, a, min(a + size, n)) for a in range(0, n, size)]
     _own_folder(out, json.dumps(about), {o for part in names for o in part} | {'grid.png'})
@@ -106,7 +130,7 @@ def save_samples(self:Generator,
     if n > 1000 and on_screen():      # the bar prints even where it shows nothing
         parts = fastprogress.progress_bar(parts, total=len(names))
     for i, (part, rows) in enumerate(parts):
-        _write_part(net, out, format, i*size, part, latents.truncate(rows, tau) if tau else rows)
+        _write_part(net, out, format, i*size, part, rows if tau is None else latents.truncate(rows, tau))
     return [out/o for part in names for o in part] + [out/'grid.png']
 
 def _write_part(net, out, format, a, names, z):
@@ -115,7 +139,7 @@ def _write_part(net, out, format, a, names, z):
     done = all((out/o).exists() and (out/o).stat().st_size for o in names)     # … which a power cut may have emptied
     if done and a: return
     x = net.draw(z[:64] if done else z, 64).cpu()[:n]
-    if not a: image_grid(x[:64], cols=min(8, n)).save(out/'grid.png')
+    if not a: write_whole(out/'grid.png', _png(x[:64], None, min(8, n)), sync=False)
     if done: return
     for name, data in zip(names, _packed(format, a, x)):
         write_whole(out/name, data, sync=format != 'png')     # 15 ms of waiting is too long for a small file …
