@@ -60,6 +60,8 @@ def run_command(
     parser = _parser(f)
     parser.error = lambda why: sys.exit(f'{name}: {why}. All flags: {name} --help')
     args = vars(parser.parse_args([re.sub('^--[a-z_0-9]+', lambda o: o[0].replace('_', '-'), o) for o in words]))
+    for k, v in args.items():
+        if v == '' or v == ['']: parser.error(f"{k.replace('_', '-')} is empty: give a value, or leave it out")
     try: f(**args)
     except (OSError, ValueError, ArithmeticError, ImportError) as e:
         sys.exit(f'{name}: ' + str(e).split('\n\t')[-1])    # fastai puts the callback's name before
@@ -166,6 +168,7 @@ def dcgan_train(
         if not (resume and os.path.exists(os.path.join(out, 'card.json'))): recipe = 'folder'
     kwargs = dict(recipe=recipe, data=data, out=out, device=device, overwrite=overwrite, resume=resume,
                   change=change, init_from=init_from, save_every=save_every, **changes)
+    if nproc < 1: raise ValueError(f'--nproc {nproc}: give 1 or more processes, or leave it out')
     if nproc > 1 and 'WORLD_SIZE' not in os.environ: return _launch(nproc, **kwargs)
     from dcgan_nb.run import Run
     from dcgan_nb.recipes import train
@@ -182,11 +185,15 @@ _format, _features = map(_one_of, ('png npz webdataset', 'cifar10 imagenet incep
 def _read_latents(file, nz):
     "Latents from a .npy file"
     import numpy as np, torch
-    z = np.load(file, allow_pickle=False)
-    if z.ndim != 2 or z.shape[1] != nz or z.dtype.kind not in 'fiu' or not np.isfinite(z).all():
-        raise ValueError(f"'{file}' holds {z.dtype} of shape {'×'.join(map(str, z.shape))}: "
-                         f'this generator takes finite numbers of shape n×{nz}')
-    return torch.from_numpy(z.astype('float32'))
+    wanted = f'this generator takes a .npy file of finite numbers of shape n×{nz}'
+    try: z = np.load(file, allow_pickle=False)
+    except Exception as e: raise ValueError(f"'{file}' cannot be read as latents ({e}): {wanted}") from e
+    if not isinstance(z, np.ndarray): raise ValueError(f"'{file}' holds several arrays: {wanted}")
+    holds = f"{z.dtype} of shape {'×'.join(map(str, z.shape))}"
+    with np.errstate(over='ignore'): z = z.astype('float32') if z.dtype.kind in 'fiu' else z
+    if z.ndim == 2 and len(z) and z.shape[1] == nz and z.dtype.kind == 'f' and np.isfinite(z).all():
+        return torch.from_numpy(z)
+    raise ValueError(f"'{file}' holds {holds}: {wanted}")
 
 def _film(net, z, frames, out):
     "A closed walk through m×n×nz latents, n pictures in each frame"
@@ -196,13 +203,25 @@ def _film(net, z, frames, out):
     steps = [slerp(z[int(o)], z[(int(o) + 1) % len(z)], o % 1) for o in at]
     return make_film([image_grid(net.draw(o), cols=min(8, len(o))) for o in steps], out, 40, 40)
 
-def _of_class(net, run, label, truncation):
+def _of_class(net, run, label):
     "The generator of one class, where one is asked for"
-    classes = getattr(net, 'classes', [])
-    if classes and truncation and not label: raise ValueError(
-        f'--truncation would leave out some classes: say which one with --label, of {", ".join(classes)}')
-    if label and not classes: raise ValueError(f"'{run}' was trained without --labels: leave --label out")
-    return net.only(label) if label else net
+    if label is None: return net
+    if not hasattr(net, 'classes'): raise ValueError(f"'{run}' was trained without --labels: leave --label out")
+    return net.only(label)
+
+def _check_drawing(n, seed, out, format, walk, latents):
+    "Refuse what cannot be drawn, before anything is loaded"
+    if n is not None and n < 1: raise ValueError(f'--n {n}: ask for at least one picture')
+    if seed < 0: raise ValueError(f'--seed {seed}: give a whole number, 0 or above')
+    if walk is None: return
+    if walk < 2: raise ValueError(f'--walk {walk}: a film needs two frames at least')
+    if format != 'png': raise ValueError(f'--format {format} is for single pictures: leave it or --walk out')
+    if latents and n: raise ValueError(f'--n {n}: a film of given latents shows one picture, leave --n out')
+    name = out or 'walk.gif'
+    if not name.endswith(('.gif', '.mp4')): raise ValueError(
+        f"'{name}' is neither .gif nor .mp4: give it such an ending")
+    if not os.path.isdir(os.path.dirname(name) or '.'):
+        raise FileNotFoundError(f"'{name}' cannot be written: there is no folder '{os.path.dirname(name)}', make it")
 
 @command
 def dcgan_sample(
@@ -221,11 +240,9 @@ def dcgan_sample(
     import dcgan_nb.samples     # gives generators `save_samples`
     from dcgan_nb.models import sample_z
     from dcgan_nb.run import load_generator
-    if n is not None and n < 1: raise ValueError(f'--n {n}: ask for at least one picture')
-    if walk is not None and walk < 2: raise ValueError(f'--walk {walk}: a film needs two frames at least')
-    if walk and format != 'png': raise ValueError(f'--format {format} is for single pictures: leave it or --walk out')
-    if walk and latents and n: raise ValueError(f'--n {n}: a film of given latents shows one picture, leave --n out')
-    net = _of_class(load_generator(run, which), run, label, truncation)
+    _check_drawing(n, seed, out, format, walk, latents)
+    net = _of_class(load_generator(run, which), run, label)
+    net.check_tau(truncation)
     z = None if latents is None else _read_latents(latents, net.nz)
     print(f"Drawing {f'{label} ' if label else ''}with {net.origin}")
     if walk is None:
@@ -237,7 +254,7 @@ def dcgan_sample(
     from dcgan_nb.latents import truncate     # only here: it takes seconds
     m, n = max(2, walk//30), n or 5
     z = sample_z(m*n, net.nz, seed).view(m, n, -1) if z is None else z[:, None]
-    out = _film(net, truncate(z, truncation) if truncation else z, walk, out or 'walk.gif')
+    out = _film(net, z if truncation is None else truncate(z, truncation), walk, out or 'walk.gif')
     print(f'Wrote {out}, {walk} frames')
     return out
 
@@ -253,6 +270,7 @@ def dcgan_evaluate(
 ):
     "Measure a run's pictures against real ones; write metrics.json. Needs the run's own pictures, 258 at least."
     from dcgan_nb.recipes import evaluate_run
+    if n < 1: raise ValueError(f'--n {n}: ask for more than 128 pictures')
     result = evaluate_run(run, n, which, features, data, device)
     print(f"Measured: {result['protocol']['origin']}\n\n{result._repr_markdown_()}")
     return result
@@ -261,15 +279,15 @@ def dcgan_evaluate(
 def compare_runs(
     runs, # `Run`s
 ): # two tables: a row for each run, and a row for each setting that differs
-    "How runs did, and what was different about them"
+    "How runs did, and what was different about those whose cards can be read"
     import pandas as pd
-    from dcgan_nb.run import leg_words
-    cards, rows = {str(o.path): o.card for o in runs}, []
+    from dcgan_nb.run import _readable, leg_words
+    rows, cards = [], {str(o.path): c for o in runs if {'settings', 'data'} <= set(c := _readable(o))}
     for o in runs:
         s, best = o.summary, o.measured or dict(fd=None, epoch='-')
         fd, seconds = ('-' if v is None else f'{v:{form}}' for v, form in ((best['fd'], '.3g'), (s['seconds'], '.0f')))
         rows.append({k: s[k] for k in ('run', 'recipe', 'state')} |
-                    dict(epochs=f"{s['epochs']} of {s['of']}", best_fd=fd, at_epoch=best['epoch'], seconds=seconds))
+                    dict(epochs=f"{s['epochs']} of {s['of'] or '?'}", best_fd=fd, at_epoch=best['epoch'], seconds=seconds))
     data = lambda o: f"{o['name']}, {o['images']} ({o['fingerprint']})"
     what = {k: c['settings'] | dict(data=data(c['data']), changed=leg_words(c.get('legs', [])),
                                        init_from=c.get('init_from', {}).get('path')) for k, c in cards.items()}

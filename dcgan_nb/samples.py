@@ -70,7 +70,8 @@ def _own_folder(out, about, names):
     here = [o for o in out.iterdir() if _ours.fullmatch(o.name)] if out.exists() else []
     if here and not file.exists():
         raise FileExistsError(f"'{out}' holds {here[0].name}, which is not of a set of samples: choose another folder")
-    out.mkdir(parents=True, exist_ok=True)
+    try: out.mkdir(parents=True, exist_ok=True)
+    except OSError as e: raise OSError(f"'{out}' cannot be made ({e.strerror}): choose another folder") from e
     same = file.exists() and file.read_text() == about
     for o in here:
         if not same or o.name not in names: o.unlink()
