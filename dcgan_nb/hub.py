@@ -206,9 +206,17 @@ def model_card(
     return ModelCard(f'---\n{data.to_yaml()}\n---\n\n{text}')
 
 # %% ../nbs/42_hub.ipynb #bcf690bf
+_shared = {'README.md', 'config.json', 'card.json', 'model.safetensors', 'samples.png', 'metrics.json', 'history.csv'}
+
+def _check_shared(folder):
+    "Refuse a folder that holds anything but an earlier one of these: a run's own card, say, would be lost"
+    names = {o.name for o in folder.iterdir()} if folder.is_dir() else {'no folder'} if folder.exists() else set()
+    if names and (names - _shared or not {'README.md', 'config.json', 'card.json'} <= names): raise FileExistsError(
+        f"'{folder}' holds something else ({', '.join(sorted(names)[:3])}): choose a new folder")
+
 def hub_folder(
     run, # a run folder
-    folder, # where to write; made when missing
+    folder, # where to write; made when missing, and only one of an earlier call may be there
     name:str|None=None, # what `from_pretrained` is to be told; by default the run folder's name
     which:str='best', # of the run's generators: best, last or ema
     half:bool=False, # store the weights in 16 bits
@@ -217,9 +225,11 @@ def hub_folder(
 ): # `folder` as a `Path`
     "Write what the Hub shows of a generator: weights, model card, samples and the run's record"
     run, folder = Path(run).expanduser(), Path(folder).expanduser()
+    _check_shared(folder)
     card = model_card(run, name, which, 'half' if half else '', license, weights_license)
     net = load_generator(run, which)
     folder.mkdir(parents=True, exist_ok=True)
+    for o in 'metrics.json', 'history.csv': (folder/o).unlink(missing_ok=True)      # of the generator before
     card.save(folder/'README.md')
     image_grid(net.sample(64, seed=0), scale=1).save(folder/'samples.png', optimize=True)
     (net.half() if half else net).save_pretrained(folder)
