@@ -30,7 +30,7 @@ from PIL.PngImagePlugin import PngInfo
 from .data import image_grid
 from .learner import GANCallback
 from .models import Generator, sample_z
-from .latents import latent_walk, make_film, nearest_real, truncated_z
+from .latents import latent_walk, make_film, nearest_real, truncate
 from .signs import diagnose, plot_signs
 
 # %% ../nbs/40_explorer.ipynb #4f20d157
@@ -89,6 +89,7 @@ class Explorer:
     ):
         for name, value in dict(n=n, steps=steps).items(): _check_number(name, value, 1)
         self.net = generator.frozen()
+        self.near = self.net.nz - hasattr(self.net, 'classes')      # the number that chooses a class is not truncated
         self.images, self.n, self.steps, self.pins, self.widgets = images, n, steps, {}, {}
         self.directions = _directions(self.net, directions)
         fixed = dict(seed=(0, 2**31 - 1), tau=(0.1, 4.), show=(0, n), frame=(0, 2*steps))
@@ -114,8 +115,8 @@ def latents(self:Explorer): # n×nz
     "The latents of the whole grid"
     k = self.knobs
     if k['frame']: return self.walk()[k['frame'] - 1]
-    off = k['tau'] == 4
-    z = sample_z(self.n, self.net.nz, k['seed']) if off else truncated_z(self.n, self.net.nz, k['tau'], k['seed'])
+    z = sample_z(self.n, self.net.nz, k['seed'])
+    if k['tau'] != 4: z[:, :self.near] = truncate(z[:, :self.near], k['tau'])
     return z + sum(k[name]*d for name, d in self.directions.items())
 
 @patch
