@@ -567,10 +567,10 @@ def load_pair(
         if folder.exists() or not _hub_name.fullmatch(str(where)): raise
         net = Generator.from_pretrained(where)
         net.origin = f"the generator '{where}' on the Hub"
-    beside = _beside(folder)
+    beside = _kept_beside(folder)
     return net, Discriminator.from_pretrained(beside[0]) if beside else None
 
-def _beside(folder):
+def _kept_beside(folder):
     "Discriminators that are kept with the generator in a folder; a name is no folder, and has none"
     own = {'config.json': (folder, folder.parent), 'generator/config.json': (folder,)}
     places = [o for file, near in own.items() if (folder/file).exists() for o in near]
