@@ -254,7 +254,7 @@ def dcgan_sample(
     from dcgan_nb.latents import truncate     # only here: it takes seconds
     m, n = max(2, walk//30), n or 5
     z = sample_z(m*n, net.nz, seed).view(m, n, -1) if z is None else z[:, None]
-    out = _film(net, z if truncation is None else truncate(z, truncation), walk, out or 'walk.gif')
+    out = _film(net, z if truncation is None else truncate(z, truncation, net), walk, out or 'walk.gif')
     print(f'Wrote {out}, {walk} frames')
     return out
 

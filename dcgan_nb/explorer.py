@@ -89,7 +89,6 @@ class Explorer:
     ):
         for name, value in dict(n=n, steps=steps).items(): _check_number(name, value, 1)
         self.net = generator.frozen()
-        self.near = self.net.nz - hasattr(self.net, 'classes')      # the number that chooses a class is not truncated
         self.images, self.n, self.steps, self.pins, self.widgets = images, n, steps, {}, {}
         self.directions = _directions(self.net, directions)
         fixed = dict(seed=(0, 2**31 - 1), tau=(0.1, 4.), show=(0, n), frame=(0, 2*steps))
@@ -116,7 +115,7 @@ def latents(self:Explorer): # n×nz
     k = self.knobs
     if k['frame']: return self.walk()[k['frame'] - 1]
     z = sample_z(self.n, self.net.nz, k['seed'])
-    if k['tau'] != 4: z[:, :self.near] = truncate(z[:, :self.near], k['tau'])
+    if k['tau'] != 4: z = truncate(z, k['tau'], self.net)
     return z + sum(k[name]*d for name, d in self.directions.items())
 
 @patch

@@ -81,12 +81,9 @@ def _own_folder(out, about, names):
 def check_tau(self:Generator,
     tau, # the largest number that a latent may have, or None
 ):
-    "Refuse a truncation that is none, or that would leave out classes: the last number of a latent chooses one"
-    if tau is None: return
-    if not tau > 0: raise ValueError(f'truncation {tau}: the largest number in a latent must be above 0')
-    if hasattr(self, 'classes') and self.fixed < 0: raise ValueError(
-        f'truncation {tau} would leave out some classes: say which one with --label, or with `only`, '
-        f'of {", ".join(self.classes)}')
+    "Refuse a truncation that is none"
+    if tau is not None and not tau > 0:
+        raise ValueError(f'truncation {tau}: the largest number in a latent must be above 0')
 
 def _check_set(net, n, seed, format, tau, z):
     "Refuse what cannot be drawn, before any file is touched"
@@ -131,7 +128,7 @@ def save_samples(self:Generator,
     if n > 1000 and on_screen():      # the bar prints even where it shows nothing
         parts = fastprogress.progress_bar(parts, total=len(names))
     for i, (part, rows) in enumerate(parts):
-        _write_part(net, out, format, i*size, part, rows if tau is None else latents.truncate(rows, tau))
+        _write_part(net, out, format, i*size, part, rows if tau is None else latents.truncate(rows, tau, net))
     return [out/o for part in names for o in part] + [out/'grid.png']
 
 def _write_part(net, out, format, a, names, z):
