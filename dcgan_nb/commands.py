@@ -23,7 +23,7 @@ from functools import partial, wraps
 from inspect import Parameter, signature
 from shutil import get_terminal_size
 from typing import Annotated, get_args, get_origin
-from .recipe import RECIPES, Recipe
+from .recipe import RECIPES, Recipe, get_recipe
 
 # %% ../nbs/43_commands.ipynb #cm08
 def _argument(k, v):
@@ -105,6 +105,12 @@ def _words(**kwargs):
     flags = [(f'--{k}', v) for k, v in kwargs.items() if v is not None and v is not False]
     return [o for k, v in flags for o in ([k] if v is True else [k, text(v)])]
 
+def _check_asked(recipe, data, out, overwrite, resume, change, init_from, save_every, **changes):
+    "Refuse a wrong recipe or no pictures once, and not in each process"
+    get_recipe(recipe or 'digits', **changes)
+    if data and not os.path.exists(os.path.expanduser(data)):
+        raise FileNotFoundError(f"there is no folder '{data}': give the one that holds your pictures")
+
 def _launch(nproc, recipe, device, **kwargs):
     "Train in several processes"
     import subprocess, torch
@@ -113,7 +119,10 @@ def _launch(nproc, recipe, device, **kwargs):
         raise ValueError(f"--device {device} names one GPU, and --nproc {nproc} takes one for each process: "
                          f"use --device {device.split(':')[0]}")
     if device != 'cpu' and nproc > max(gpus, 1):
-        raise ValueError(f'--nproc {nproc}, but there are {gpus} GPUs: use as many, or --device cpu')
+        raise ValueError(
+            f'--nproc {nproc}, but here {"is 1 GPU" if gpus == 1 else f"are {gpus} GPUs"}: leave --nproc out, '
+            'or give --device cpu')
+    if not kwargs['resume']: _check_asked(recipe, **kwargs)
     words = [*([recipe] if recipe else []), *_words(device=device, **kwargs)]
     launcher = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', str(nproc)]
     stopped = False
@@ -158,7 +167,7 @@ def dcgan_train(
     overwrite:bool=False, # replace an earlier run in the run folder
     resume:bool=False, # go on with the run in the run folder, exactly where it stopped; needs no recipe
     change:bool=False, # with --resume: go on with other settings, such as --lr, --bs or --augment
-    init_from:str=None, # start from a trained generator: a run folder, a name such as cars_best, or one on the Hub
+    init_from:str=None, # start from a trained generator: a run folder, a saved generator, or one on the Hub
     save_every:str='5m', # epochs (5) or minutes (10m) between two checkpoints
     **changes
 ):
@@ -316,7 +325,7 @@ def dcgan_runs(
     runs = [runs] if isinstance(runs, str) else runs or ['runs']
     is_run = lambda o: os.path.exists(os.path.join(o, 'card.json'))
     found = [Run(o) for o in runs] if len(runs) > 1 or is_run(runs[0]) else Run.all(runs[0])
-    if not found: return print(f"no runs in '{runs[0]}'")
+    if not found: raise FileNotFoundError(f"there are no runs in '{runs[0]}': give their folder, or the folders of some")
     how, settings = compare_runs(found)
     print(how.to_string())
     if len(runs) > 1: print(f"\nWhat differs:\n{settings.to_string() if len(settings) else 'nothing'}")

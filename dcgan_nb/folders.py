@@ -521,7 +521,7 @@ def open_source(
         f"'{printable(path)}' is neither a folder nor a regular file: give the folder that holds the pictures")
     read = next((read for fits, read in kinds.values() if fits(path)), None)
     if read: return read(path)
-    raise NotADirectoryError(f"'{printable(path)}' is a file, but of no kind that holds many pictures "
+    raise NotADirectoryError(f"'{printable(path)}' is a file, but of no kind that holds many pictures: "
                              'give the folder that holds the pictures')
 
 # %% ../nbs/20_folders.ipynb #4801e568

@@ -72,6 +72,7 @@ _limits = {
     'it cannot be negative': (('epochs', 'updates', 'noise_start', 'noise_end', 'fd_every', 'seed'), lambda v: v >= 0),
     'it counts whole epochs, or below 1 it is a share of the run': (('grid_every', 'fd_every'),
                                                                    lambda v: v < 1 or v % 1 == 0),
+    'it must be below 2 to the power of 63': (('seed',), lambda v: v < 2**63),
     'it must be greater than 1, or 0 to go on to the end': (('stop_ratio',), lambda v: v == 0 or v > 1),
     'batch norm needs batches of at least 2': (('bs',), lambda v: v >= 2),
     'it is a share of the run, from 0 to 1': (('augment_from', 'decay_from'), lambda v: 0 <= v <= 1),

@@ -250,7 +250,10 @@ def _about(run, r, ds):
 def _plan(recipe, out, overwrite, resume, change, init_from, changes):
     "The run, its recipe, its changes and what it starts from: what cannot be is refused before pictures are read"
     if overwrite and resume: raise ValueError('overwrite and resume: one begins anew and one goes on, give one of them')
-    run = Run.claim(out or Path('runs')/getattr(recipe, 'name', recipe or 'digits'), overwrite, resume)
+    out = Path(out or Path('runs')/getattr(recipe, 'name', recipe or 'digits'))
+    if resume and not recipe and not (out.expanduser()/'card.json').exists():
+        raise FileNotFoundError(f"there is no run in '{out}': give the folder of one, or a recipe to begin with")
+    run = Run.claim(out, overwrite, resume)
     if init_from and run.going_on: raise ValueError(f"'{run.path}' goes on with its own weights: leave init_from out")
     if change and not run.going_on:
         raise ValueError('change is for a run that goes on: give --resume and its --out too')
@@ -321,8 +324,10 @@ def evaluate_run(
     run = Run(run)
     if n < 1: raise ValueError(f'n={n}: give a number of pictures, such as 10000')
     if features not in _features: raise ValueError(f"features='{features}' is not one of {', '.join(_features)}")
-    generator, want = run.generator(which), run.card['data']['fingerprint']
-    r = replace(recipe_of(run.card), bs=2)
+    card = run.card
+    if not {'data', 'settings', 'versions'} <= set(card):
+        raise ValueError(f"the card of '{run.path}' does not say what was trained on what: give the folder of a run")
+    generator, want, r = run.generator(which), card['data']['fingerprint'], replace(recipe_of(card), bs=2)
     dls = r.dls(run.data_folder if data is None else data, device)
     have = fingerprint(dls.train.dataset)
     if have != want:
