@@ -36,7 +36,7 @@ async function main() {
   set('t', 1, 'input'); await shown('all the way, past the last seed', is('which=digits&seed=4294967295&t=1&n=16'))
   $('n1').click(); await shown('one picture', is('which=digits&seed=4294967295&t=1&n=1'))
   $('n16').click(); $('shuffle').click(); await shown('shuffle', o => !o.includes('seed=4294967295') && o.endsWith('t=0&n=16'))
-  for (const which of ['cars_best', 'cifar10']) { set('which', which, 'change'); await shown(which, o => o.startsWith(`which=${which}&`)) }
+  for (const which of ['cars_augmented', 'cifar10']) { set('which', which, 'change'); await shown(which, o => o.startsWith(`which=${which}&`)) }
   set('seed', '-5', 'change'); await wait(300); seen.push({what: 'a bad seed', shown: $('pictures').dataset.shown, box: $('seed').value})
   frame.src = 'about:blank'; await wait(100); frame.src = 'index.html'      // no address: it walks
   while (!$('pictures')?.dataset.shown) await wait(20)
@@ -119,7 +119,7 @@ def main(shot=None):
     begun, chromium = time.perf_counter(), next(filter(None, map(shutil.which, names)), None)
     if not chromium: return print('demo test skipped: there is no Chromium or Chrome')
     with tempfile.TemporaryDirectory() as tmp:
-        try: folder, worst = export_run(['digits', 'cars_best', 'cifar10'], Path(tmp)/'demo')
+        try: folder, worst = export_run(['digits', 'cars_augmented', 'cifar10'], Path(tmp)/'demo')
         except (ImportError, FileNotFoundError) as e: return print(f'demo test skipped: {e}')
         check_all(visit(chromium, folder, '?seed=3%26t=0.5%26n=16'))
         garish = Generator((32, 48), 3, ngf=8)
@@ -128,7 +128,7 @@ def main(shot=None):
         one = visit(chromium, export_run(Path(tmp)/'color', Path(tmp)/'wide')[0], '?which=none%26seed=3%26t=0.5%26n=16')
         check(one, 'rectangles in color')
         assert not one[0]['choice'], 'a choice of one'
-        if shot: visit(chromium, folder, '?which=cars_best%26seed=3%26t=0.5%26n=16', f'--screenshot={Path(shot).resolve()}', '--window-size=460,940')
+        if shot: visit(chromium, folder, '?which=cars_augmented%26seed=3%26t=0.5%26n=16', f'--screenshot={Path(shot).resolve()}', '--window-size=460,940')
     print(f'demo test passed in {time.perf_counter() - begun:.0f} s: ONNX within {worst:.0e} of torch, pages within one gray level')
 
 if __name__ == '__main__': main(*sys.argv[1:])
