@@ -188,7 +188,7 @@ def dcgan_train(
 def _one_of(choices): return Annotated[str, dict(choices=choices.split())]
 _which = _one_of('best last ema')
 _source = Annotated[str, dict(help='a run folder, the folder of a saved generator, or the name of one that comes with '
-                                    'the package: digits, cifar10, cars, cars_best')]
+                                    'the package: digits, cifar10, cars, cars_augmented')]
 _format, _features = map(_one_of, ('png npz webdataset', 'cifar10 imagenet inception'))
 
 def _read_latents(file, nz):

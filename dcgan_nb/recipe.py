@@ -60,7 +60,7 @@ RECIPES = {o.name: o for o in (
            ema=0.),
     Recipe('cifar10', 'cifar10', size=32, epochs=100, noise_start=0.1, grid_every=20, fd_every=5),
     Recipe('cars', 'cars', size=64, epochs=200, beta2=0.99, real_label=0.95, fake_label=0.5, fd_every=10),
-    Recipe('cars_best', 'cars', size=64, epochs=60, bs=32, beta2=0.99, real_label=0.95, fake_label=0.5,
+    Recipe('cars_augmented', 'cars', size=64, epochs=60, bs=32, beta2=0.99, real_label=0.95, fake_label=0.5,
            augment='flip shift cutout color', fd_every=10),
     Recipe('folder', 'folder', size=64, epochs=0, updates=15_000, bs=32, beta2=0.99, real_label=0.95, fake_label=0.5,
            augment='flip shift cutout color', grid_every=0.05, fd_every=0.05, stop_ratio=3.))}
