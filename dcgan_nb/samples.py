@@ -2,7 +2,7 @@
 
 ```python
 folder = Path(tempfile.mkdtemp())
-files = sample_run('cars_augmented', seed=2, out=folder/'five')
+files = sample_run('cars', seed=2, out=folder/'five')
 print([o.name for o in files])
 Image.open(files[-1])
 ```
