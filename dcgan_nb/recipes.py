@@ -198,10 +198,11 @@ def _check_over(run, was, now, changed):
     "Refuse to go on with a run that is at its end"
     if run.state != 'finished': return
     done, ask = run.card['epochs'], 'ask for more with --epochs'
-    early = done < was.epochs and 'stop_ratio' not in changed
+    early = was.stop_ratio and done < was.epochs and 'stop_ratio' not in changed
+    if not early and now.epochs > done: return
+    why = f', because its distance was {was.stop_ratio:g} times the best' if early else ''
     if early: ask = 'go on with --resume --change --stop-ratio 0'
-    why = f", because its distance was {was.stop_ratio:g} times the best" if early else ''
-    if early or now.epochs <= done: raise ValueError(f"the run in '{run.path}' is finished, after {done} epochs{why}: {ask}")
+    raise ValueError(f"the run in '{run.path}' is finished, after {done} epochs{why}: {ask}")
 
 def _asked(run, recipe, changes, change):
     "The recipe of a run that goes on, and what differs from its card: name → [what it was, what it is]"
