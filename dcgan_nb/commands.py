@@ -107,9 +107,9 @@ def _words(**kwargs):
 
 def _check_asked(recipe, data, out, overwrite, resume, change, init_from, save_every, **changes):
     "Refuse a wrong recipe or no pictures once, and not in each process"
+    from dcgan_nb.folders import check_place
     get_recipe(recipe or 'digits', **changes)
-    if data and not os.path.exists(os.path.expanduser(data)):
-        raise FileNotFoundError(f"there is no folder '{data}': give the one that holds your pictures")
+    if data: check_place(data)
 
 def _launch(nproc, recipe, device, **kwargs):
     "Train in several processes"
@@ -246,12 +246,12 @@ def dcgan_sample(
     label:str=None, # of a run with --labels: the class to draw (default: all, as often as in the data)
 ):
     "Draw pictures with a trained generator. Needs no pictures."
-    import dcgan_nb.samples     # gives generators `save_samples`
+    from dcgan_nb.samples import check_tau     # and generators get `save_samples`
     from dcgan_nb.models import sample_z
     from dcgan_nb.run import load_generator
     _check_drawing(n, seed, out, format, walk, latents)
     net = _of_class(load_generator(run, which), run, label)
-    net.check_tau(truncation)
+    check_tau(truncation)
     z = None if latents is None else _read_latents(latents, net.nz)
     print(f"Drawing {f'{label} ' if label else ''}with {net.origin}")
     if walk is None:

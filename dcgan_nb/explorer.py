@@ -175,9 +175,7 @@ def nearest(self:Explorer,
 def _new(suffix): return next(o for i in count(1) if not (o := Path(f'explorer_{i}{suffix}')).exists())
 def _as_png(picture, **kwargs):
     "A picture as bytes, quickly"
-    f = io.BytesIO()
-    picture.save(f, 'png', compress_level=1, **kwargs)
-    return f.getvalue()
+    return png_bytes(picture.save, compress_level=1, **kwargs)
 
 @patch
 def save_png(self:Explorer,
@@ -324,13 +322,12 @@ def curves(self:LiveTraining): # a matplotlib figure
 @patch
 def draw(self:LiveTraining):
     "Bring the panel up to date, and note how long that takes"
-    start, ws, f = time.perf_counter(), self.widgets, io.BytesIO()
+    start, ws = time.perf_counter(), self.widgets
     self.show_losses.fetch()
     where = f'epoch {self.epoch + 1} of {self.n_epoch}, batch {self.iter + 1} of {self.n_iter}'
     self._say(where + ': D {:.3f}, G {:.3f}'.format(*self.show_losses.losses[-1]))
     _show(ws['grid'], _as_png(self.show_samples(self.n, self.grid_seed, isqrt(self.n))))
-    self.curves().savefig(f, dpi=80)
-    _show(ws['curves'], f.getvalue())
+    _show(ws['curves'], png_bytes(self.curves().savefig, dpi=80))
     good = ['The vital signs are good.']
     if hasattr(self, 'vital_signs'): ws['signs'].value = _sharp + '<br>'.join(map(escape, diagnose(self.learn) or good))
     self.last = time.perf_counter()

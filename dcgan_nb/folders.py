@@ -12,8 +12,8 @@ Docs: https://dcgan-nb.github.io/dcgan_nb/folders.html.md"""
 # %% auto #0
 __all__ = ['kinds', 'TooSmall', 'fit_image', 'value_span', 'array_bytes', 'View', 'as_seen', 'picture_types', 'open_picture',
            'read_image', 'printable', 'files_below', 'PictureSource', 'image_files', 'unpack_safely', 'array_source',
-           'read_idx', 'open_source', 'room_for', 'MappedSet', 'read_images', 'folder_dls', 'find_dataset',
-           'get_dataset', 'cifar10_dls', 'cars_dls']
+           'read_idx', 'check_place', 'open_source', 'room_for', 'MappedSet', 'read_images', 'folder_dls',
+           'find_dataset', 'get_dataset', 'cifar10_dls', 'cars_dls']
 
 # %% ../nbs/20_folders.ipynb #c36473e6
 from .core import *   # first: it quiets fastai's import
@@ -509,16 +509,23 @@ kinds = { # what data can be → (how it is known, what opens it)
     'folder': (Path.is_dir, _folder_source),
     'zip or tar': (lambda p: zipfile.is_zipfile(p) or tarfile.is_tarfile(p), _archive_source)}
 
-def open_source(
-    path, # anything that `kinds` names, or an array
-): # a `PictureSource`
-    "Open pictures of any kind, without reading them yet"
-    if hasattr(path, '__array__'): return array_source(path)
+def check_place(
+    path, # where pictures should be, or hf:NAME of a Hugging Face dataset
+): # a `Path`
+    "Refuse a place where nothing can be read"
     path = Path(path).expanduser()
     if not path.exists() and not str(path).startswith('hf:'):
         raise FileNotFoundError(f"there is no folder or file '{printable(path)}': check its name")
     if path.exists() and not (path.is_dir() or path.is_file()): raise NotADirectoryError(
         f"'{printable(path)}' is neither a folder nor a regular file: give the folder that holds the pictures")
+    return path
+
+def open_source(
+    path, # anything that `kinds` names, or an array
+): # a `PictureSource`
+    "Open pictures of any kind, without reading them yet"
+    if hasattr(path, '__array__'): return array_source(path)
+    path = check_place(path)
     read = next((read for fits, read in kinds.values() if fits(path)), None)
     if read: return read(path)
     raise NotADirectoryError(f"'{printable(path)}' is a file, but of no kind that holds many pictures: "

@@ -13,7 +13,7 @@ __all__ = ['SampleGrid', 'make_film', 'slerp', 'latent_walk', 'truncate', 'trunc
 
 # %% ../nbs/13_latents.ipynb #lt05
 from .core import *
-import imageio.v3 as iio, io, numpy as np, pandas as pd, torch, torch.nn.functional as F
+import imageio.v3 as iio, numpy as np, pandas as pd, torch, torch.nn.functional as F
 from importlib.util import find_spec
 from itertools import pairwise
 from math import pi
@@ -47,8 +47,7 @@ class SampleGrid(GANCallback):
     def after_epoch(self):
         epoch = self.epoch + 1
         if epoch % self.every and epoch != self.n_epoch: return
-        self.show_samples(self.n, self.seed).save(png := io.BytesIO(), 'png')
-        self.files.append(write_whole(self.file(epoch), png.getvalue()))
+        self.files.append(write_whole(self.file(epoch), png_bytes(self.show_samples(self.n, self.seed).save)))
 
 # %% ../nbs/13_latents.ipynb #lt13
 def make_film(

@@ -363,18 +363,12 @@ def clear(self:Run):
         if o.is_dir(): shutil.rmtree(o)
         elif o.name != 'card.json': o.unlink()
 
-def _write_png(file, save, **kwargs):
-    "What `save` writes, in one piece"
-    f = io.BytesIO()
-    save(f, format='png', **kwargs)
-    return write_whole(file, f.getvalue())
-
 @patch
 def show_data(self:Run,
     ds, # the pictures
 ):
     "Keep what the networks will see, and what was passed over"
-    _write_png(self.path/'data.png', data_grid(ds).save)
+    write_whole(self.path/'data.png', png_bytes(data_grid(ds).save))
     passed = [*ds.skipped.items(), *((name, what) for what, names in ds.notes.items() for name in names)]
     lines = io.StringIO()
     rows = [('file', 'why'), *(map(folders.printable, o) for o in passed)]
@@ -465,7 +459,7 @@ def draw_curves(self:Run,
     fig, axs = plt.subplots(2, 2, figsize=(11, 6.5), layout='constrained') if watched else plt.subplots(squeeze=False)
     learn.plot_losses(ax=axs[0, 0])
     if watched: signs.plot_signs(learn, axs.flat[1:])
-    _write_png(self.path/'losses.png', fig.savefig, dpi=120)
+    write_whole(self.path/'losses.png', png_bytes(fig.savefig, dpi=120))
     plt.close(fig)
 
 @patch
