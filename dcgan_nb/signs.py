@@ -134,7 +134,8 @@ def plot_signs(
               'Fakes beside real pictures': _signs[5:]}
     for ax, (title, names) in zip(axs, groups.items()):
         plot_lines({o: (range(1, len(h[o]) + 1), h[o]) for o in names if o in h}, title, 'epoch', ax=ax)
-    axs[0].set_ylim(0, 1); axs[1].set_ylim(0); axs[2].margins(y=0.4)      # room for the legend
+    axs[0].set_ylim(0, 1); axs[1].set_ylim(0); axs[2].margins(y=0.4)
+    axs[2].legend(frameon=False, ncols=2, loc='upper right')      # above the lines
     return axs
 
 # %% ../nbs/12_signs.ipynb #bab6bb56
@@ -145,7 +146,9 @@ _troubles = (      # name; updates before it is judged; signs and limits; cures,
     ('the discriminator is too strong', _early, [('accuracy', '>', 0.99), ('fakes believed', '<', 0.05)],
      {'noise on its input (InstanceNoise)': 'noise', 'random changes of its input (DiffAugment)': 'augment',
       'a lower learning rate for it': 0, 'more pictures': 0}),
-    ('the generator has collapsed, its pictures are alike', _early, [('diversity', '<', 0.3)],
+    ('the generator has hardly learned, its pictures are gray', _early, [('best contrast', '<', 0.3)],
+     {'more epochs': 0, 'a higher learning rate for it': 0}),
+    ('the generator has collapsed, its pictures are alike', _early, [('diversity', '<', 0.3), ('best contrast', '>', 0.3)],
      {'a lower learning rate': 0, 'noise on the input of D (InstanceNoise)': 'noise',
       'batch norm in both networks': 'norm'}),
     ('the training falls apart', _early, [('distance / best', '>', 1.5)],
@@ -190,7 +193,7 @@ def _derive(h, real=1., fake=0.):
     signs = {o: _late(h[o]) for o in _signs if o in h} | _trends(h)
     believed = [(o - fake) / (real - fake) for o in h['D(G(z))']]
     return signs | {'fakes believed': _late(believed), 'swing of fakes believed': _swing(believed),
-                    'longest gradient': max(signs['d_grad'], signs['g_grad'])}
+                    'best contrast': max(h.get('contrast', [1.])), 'longest gradient': max(signs['d_grad'], signs['g_grad'])}
 
 # %% ../nbs/12_signs.ipynb #1a6a9dfc
 def _shown(signs, sign, op, limit):
