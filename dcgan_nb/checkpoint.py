@@ -290,7 +290,6 @@ def check_state(self:DCGANLearner,
     keep:Checkpoint, # with the state to go on from
 ):
     "Refuse the state of another training, naming what differs"
-    if not self.opt: self.create_opt()
     s, one = keep.state, dict(processes=1)
     faults = _differences(one | s['about'], one | keep.about, keep.changed)
     if not keep.changed: faults += _differences(_hypers(s['opt']), _hypers(self.opt.state_dict()))
@@ -300,8 +299,8 @@ def check_state(self:DCGANLearner,
     faults += [f'it had no callback {cb.name}' for cb in _stateful([*self.cbs, *keep.extra]) if cb.name not in had]
     if faults: raise ValueError(f"this is another training: {'; '.join(faults[:3])}: "
                                 'resume with the same settings and images, or start a new run')
-    if keep.length < s['epoch']:
-        raise ValueError(f"the run has had {s['epoch']} epochs, {keep.length} were asked for: ask for more")
+    if keep.length < (done := s['epoch'] + s['batch'] / s['n_batches']):
+        raise ValueError(f"the run has had {round(done, 2):g} epochs, {keep.length} were asked for: ask for more")
     if s['threads'] != (n := torch.get_num_threads()):
         print(f"the run had {s['threads']} threads, now there are {n}: equal to rounding, not to the last bit")
     if not _same_kind(self.rng, mine):
@@ -323,6 +322,7 @@ def prepare(self:DCGANLearner,
     self.fingerprint = about['data']
     if num_distrib() > 1: about['processes'] = num_distrib()
     keep = Checkpoint(every, about, state, n_epoch, cbs, changed)
+    if not self.opt: self.create_opt()
     if state: self.check_state(keep)
     if 'bs' in keep.changed: keep.state = self._rebatched(state, keep.changed['bs'])
     return keep

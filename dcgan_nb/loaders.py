@@ -53,7 +53,7 @@ def pick_device(
     "Check that a device is there"
     device = default_device() if device is None else device
     try: return torch.empty(1, device=device).device
-    except (RuntimeError, AssertionError): pass
+    except (RuntimeError, AssertionError, ImportError): pass
     have = ['cpu'] + [f'cuda:{i}' for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available(): have.append('mps')
     raise ValueError(f"device '{device}' is not there: this machine has {', '.join(have)}")

@@ -10,7 +10,7 @@ __all__ = ['RECIPES', 'Recipe', 'check_recipe', 'get_recipe', 'in_epochs', 'fit_
 # %% ../nbs/25_recipes.ipynb #d570ef28
 import difflib
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
-from math import ceil, isfinite
+from math import ceil
 from numbers import Integral, Real
 
 # %% ../nbs/25_recipes.ipynb #0d1d0d93
@@ -85,20 +85,29 @@ _limits = {
     'choose from auto, fp32, bf16, fp16': (('precision',), lambda v: v in ('auto', 'fp32', 'bf16', 'fp16'))}
 
 _types = {int: ('a whole number', lambda v: isinstance(v, Integral) and not isinstance(v, bool)),
-          float: ('a number', lambda v: isinstance(v, Real) and not isinstance(v, bool) and isfinite(v)),
+          float: ('a number below 1e38', lambda v: isinstance(v, Real) and not isinstance(v, bool) and abs(v) < 1e38),
           bool: ('True or False', lambda v: isinstance(v, bool)), str: ('a word', lambda v: isinstance(v, str))}
 
-def _check_types(r):
-    for o in fields(r):
-        what, fine = _types[o.type]
-        if o.name in ('size', 'channels'): continue      # these have more than one kind, and checks of their own
-        if not fine(v := getattr(r, o.name)): raise ValueError(f'{o.name}={v!r}: it is {what}')
+def _typed(r):
+    "Values of Python's own types, whatever numbers came"
+    kinds = {o.name: o.type for o in fields(r) if o.name not in ('size', 'channels')}      # these have more than one kind
+    for name, kind in kinds.items():
+        what, fine = _types[kind]
+        if not fine(v := getattr(r, name)): raise ValueError(f'{name}={v!r}: it is {what}')
+    return replace(r, size=_size(r.size), **{name: kind(getattr(r, name)) for name, kind in kinds.items()})
+
+def _size(v):
+    "A whole number or two"
+    fine, two = _types[int][1], isinstance(v, (tuple, list)) and len(v) == 2
+    if two and all(map(fine, v)): return tuple(map(int, v))
+    if not fine(v): raise ValueError(f'size={v!r}: it is a whole number, or (height, width)')
+    return int(v)
 
 def check_recipe(
     r:Recipe, # the recipe
-): # the same
+): # the same, in Python's own types
     "Refuse values that cannot work"
-    _check_types(r)
+    r = _typed(r)
     for why, (names, fine) in _limits.items():
         for o in names:
             if not fine(v := getattr(r, o)): raise ValueError(f'{o}={v}: {why}')
@@ -129,12 +138,11 @@ def get_recipe(
     **changes # fields to replace; those that are None keep the recipe's value
 ): # a `Recipe`
     "Look a recipe up and change some of its fields"
-    if not isinstance(name, Recipe) and name not in RECIPES:
-        raise ValueError(f'there is no recipe {_named(name, RECIPES)}')
+    if not isinstance(name, Recipe) and str(name) not in RECIPES:
+        raise ValueError(f'there is no recipe {_named(str(name), RECIPES)}')
     changes = {k: v for k, v in changes.items() if v is not None}
     for o in set(changes) - set(_fields): raise ValueError(f'a recipe has no {_named(o, _fields)}')
     if changes.get('updates'): changes = dict(epochs=0) | changes
-    elif changes.get('epochs', 1) <= 0: raise ValueError(f"epochs={changes['epochs']}: it must be greater than 0")
     return _check_idle(check_recipe(replace(name if isinstance(name, Recipe) else RECIPES[name], **changes)), changes)
 
 # %% ../nbs/25_recipes.ipynb #a82ffbfc

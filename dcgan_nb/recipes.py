@@ -14,7 +14,7 @@ __all__ = ['TimeLeft', 'together', 'train', 'evaluate_run']
 
 # %% ../nbs/26_train.ipynb #27a7d719
 from .core import *
-import hashlib, json, time, torch
+import hashlib, json, os, time, torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from contextlib import contextmanager, nullcontext
@@ -215,17 +215,32 @@ def _asked(run, recipe, changes, change):
     _check_over(run, was, now, changed)
     return replace(was, epochs=now.epochs or was.epochs, **{k: v for k, (_, v) in changed.items()}), changed
 
+def _inside(path, folder): return Path(folder).expanduser().resolve() in [o := Path(path).expanduser().resolve(), *o.parents]
+
+def _check_places(run, data, init_from):
+    "Refuse a new run among its own pictures, or in the place of what it starts from"
+    if isinstance(data, (str, Path)) and os.path.isdir(os.path.expanduser(data)) and _inside(run.path, data):
+        raise ValueError(f"the run folder '{run.path}' lies in the folder of pictures '{data}', where its grids would be "
+                         'taken for pictures: choose another with --out')
+    if init_from and run.overwrite and _inside(init_from, run.path):
+        raise ValueError(f"overwrite would remove '{init_from}', which the training starts from: "
+                         'choose another folder with --out')
+
 def _start(run, init_from):
     "Two networks to start from, and what the card says of them"
     if run.going_on: init_from = run.card.get('init_from', {}).get('path')
-    if not init_from or run.going_on and any(run.path.glob('checkpoints/*.json')): return (None, None), {}
+    saved = run.going_on and any(run.path.glob('checkpoints/*.json'))
+    if run.going_on and run.state == 'finished' and not saved:
+        raise FileNotFoundError(f"the run in '{run.path}' is finished and has no checkpoint to go on from: start another "
+                                f'from its networks with --init-from {run.path} and a new --out')
+    if not init_from or saved: return (None, None), {}
     g, d = load_pair(init_from)
     return (g, d), dict(init_from=dict(path=str(init_from), origin=g.origin, discriminator=d is not None))
 
 def _say_length(r, n):
     "Updates are not cut in silence"
     per = n // r.bs
-    if r.updates > r.epochs * per: print(f'{r.updates:,} updates would be {ceil(r.updates / per):,} epochs of these '
+    if r.epochs == 2000 and r.updates > r.epochs * per: print(f'{r.updates:,} updates would be {ceil(r.updates / per):,} epochs of these '
                                          f'pictures: {r.epochs:,} epochs are made, {r.epochs * per:,} updates')
 
 def _say_start(r, learn, legs, anew):
@@ -248,24 +263,27 @@ def _about(run, r, ds):
     return r.decided | classes | (dict(legs=len(run.legs)) if run.legs else {})
 
 # %% ../nbs/26_train.ipynb #76e177d9
-def _plan(recipe, out, overwrite, resume, change, init_from, changes):
+def _plan(recipe, data, out, overwrite, resume, change, init_from, changes):
     "The run, its recipe, its changes and what it starts from: what cannot be is refused before pictures are read"
     if overwrite and resume: raise ValueError('overwrite and resume: one begins anew and one goes on, give one of them')
-    out = Path(out or Path('runs')/getattr(recipe, 'name', recipe or 'digits'))
-    if resume and not recipe and not (out.expanduser()/'card.json').exists():
+    new = recipe or ('digits' if data is None else 'folder')
+    out = Path(out or Path('runs')/str(getattr(new, 'name', new)))
+    if resume and not recipe and data is None and not (out.expanduser()/'card.json').exists():
         raise FileNotFoundError(f"there is no run in '{out}': give the folder of one, or a recipe to begin with")
     run = Run.claim(out, overwrite, resume)
     if init_from and run.going_on: raise ValueError(f"'{run.path}' goes on with its own weights: leave init_from out")
     if change and not run.going_on:
         raise ValueError('change is for a run that goes on: give --resume and its --out too')
     if run.going_on: r, changed = _asked(run, recipe, changes, change)
-    else: r, changed = get_recipe(recipe or 'digits', **changes), {}
+    else:
+        r, changed = get_recipe(new, **changes), {}
+        _check_places(run, data, init_from)
     start, begun = _start(run, init_from)
     _check_start(r, start)
     return run, r, changed, start, begun
 
 def train(
-    recipe:str|None=None, # one of `RECIPES`, by default digits; a run that is resumed knows its recipe
+    recipe:str|None=None, # one of `RECIPES`, by default folder where data is given, else digits; a run that is resumed knows its recipe
     data=None, # pictures to use instead of the recipe's dataset: a folder, or whatever else `read_images` takes
     out=None, # the run folder; by default runs/<recipe>
     device=None, # where to train; by default the best device there is
@@ -279,8 +297,8 @@ def train(
 ): # the trained `DCGANLearner`; its `path` is the run folder
     "Train a recipe and keep the run"
     save_interval(save_every)
-    run, r, changed, start, begun = _plan(recipe, out, overwrite, resume, change, init_from, changes)
-    if run.going_on: data, device = run.data_folder if data is None else data, device or run.asked_device
+    run, r, changed, start, begun = _plan(recipe, data, out, overwrite, resume, change, init_from, changes)
+    if run.going_on: data, device = run.pictures(data), device or run.asked_device
     with together(device) as place:
         with _one_first(): dls = r.dls(data, place)
         _check_share(r, dls)
@@ -306,7 +324,8 @@ def _test_pictures(ds, fit='crop', upscale=False):
     path, (_, channels, *size) = Path(ds.path), ds.x.shape
     beside = path.with_name(path.name.replace('train', 'test')) if ds.path else path
     if beside == path or not beside.is_dir(): return None
-    return read_images(beside, tuple(size), channels, fit, upscale, ds.name)
+    try: return read_images(beside, tuple(size), channels, fit, upscale, ds.name)
+    except (OSError, ValueError) as e: print(f'no test pictures ({e}): training pictures are used')
 
 def _enough(test, net):
     "Test pictures, if they are more than the features have dimensions; else None"
@@ -329,7 +348,7 @@ def evaluate_run(
     if not {'data', 'settings', 'versions'} <= set(card):
         raise ValueError(f"the card of '{run.path}' does not say what was trained on what: give the folder of a run")
     generator, want, r = run.generator(which), card['data']['fingerprint'], replace(recipe_of(card), bs=2)
-    dls = r.dls(run.data_folder if data is None else data, device)
+    dls = r.dls(run.pictures(data), device)
     have = fingerprint(dls.train.dataset)
     if have != want:
         raise ValueError(f"these are not the pictures of the run '{run.path}' (fingerprint {have}, not {want}): "

@@ -203,7 +203,7 @@ class Run:
 def _alive(card):
     "Whether the process that trains is there; on another machine it is taken to be"
     if card.get('host') != socket.gethostname(): return True
-    if not psutil.pid_exists(card['pid']): return False
+    if not psutil.pid_exists(card.get('pid') or -1): return False
     began = None
     with suppress(psutil.Error): began = psutil.Process(card['pid']).create_time()
     return began is None or abs(began - card.get('started', began)) < 5
@@ -265,6 +265,15 @@ def data_folder(self:Run):
     "The folder of pictures that was given, or None"
     data = self.card['data']
     return data['path'] or None if data.get('given') else None
+
+@patch
+def pictures(self:Run,
+    data=None, # what was given
+): # what `read_images` takes, or None for the recipe's dataset
+    "What was given, or else the pictures that the run was trained on"
+    own = self.data_folder
+    if data is not None or not own or own.startswith('hf:') or Path(own).exists(): return own if data is None else data
+    raise FileNotFoundError(f"the pictures of the run '{self.path}' are no longer in '{own}': say where with --data")
 
 @patch(as_prop=True)
 def asked_device(self:Run):
@@ -525,7 +534,7 @@ def unfinished(self:Run,
     net.load_state_dict(weights[which])
     if which == 'ema': refresh_bn(net)
     best = dict(zip(('fd', 'epoch', 'column'), min(own['follow']['found']))) if which == 'best' else None
-    at = f"epoch {s['epoch'] + s['batch'] / s['n_batches']:.3g} of {s['n_epoch']}"
+    at = f"epoch {round(s['epoch'] + s['batch'] / s['n_batches'], 2):g} of {s['n_epoch']}"
     net.origin = f'{self.origin(which, at, best)}, from a checkpoint ({self.state})'
     return net.eval()
 
