@@ -86,7 +86,7 @@ class DCGANLearner(GANLearner):
         self.set_precision('fp32')
         self.first_epoch, self.parallel = 0, noop     # page 22 lets several processes in by `parallel`
         self.model.switch(True); self.loss_func.switch(True)     # outside training, the model is its generator …
-        self.model.to(memory_format=torch.channels_last).eval()  # … in evaluation mode
+        self.model.to(dls.device, memory_format=torch.channels_last).eval()  # … in evaluation mode
         self.rng, self.look_rng = torch.Generator(dls.device), torch.Generator(dls.device)
         if seed is not None: self.rng.manual_seed(seed); self.look_rng.manual_seed(seed)
 

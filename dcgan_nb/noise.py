@@ -46,11 +46,13 @@ def _flip(x, rng): return torch.where(_each(x, rng) < 0.5, x.flip(-1), x)
 
 def _shift(x, rng):
     "By whole pixels, up to an eighth of the picture; gray comes in from outside"
-    theta = torch.eye(2, 3, device=x.device, dtype=x.dtype).repeat(len(x), 1, 1)
+    theta = torch.eye(2, 3, device=x.device).repeat(len(x), 1, 1)
     for i, n in enumerate((x.shape[3], x.shape[2])):
-        pixels = (_each(x, rng).flatten() * (2*(n//8) + 1)).floor() - n//8
+        pixels = (_each(x.float(), rng).flatten() * (2*(n//8) + 1)).floor() - n//8
         theta[:, i, 2] = pixels * 2/n       # affine grids are two units wide
-    return F.grid_sample(x, F.affine_grid(theta, x.shape, align_corners=False), mode='nearest', align_corners=False)
+    with torch.autocast(x.device.type, enabled=False):      # 16 bits are too few to tell 256 columns apart
+        grid = F.affine_grid(theta, x.shape, align_corners=False)
+        return F.grid_sample(x.float(), grid, mode='nearest', align_corners=False).to(x.dtype)
 
 def _cutout(x, rng):
     "A window of half the height and width becomes gray; its center may lie anywhere"

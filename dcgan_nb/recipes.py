@@ -19,6 +19,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
+from datetime import timedelta
 from fastai.callback.schedule import ParamScheduler, SchedLin, SchedNo, combine_scheds
 from fastai.torch_core import num_distrib, rank_distrib
 from fastcore.basics import patch
@@ -154,7 +155,7 @@ def together(
 ): # the device of this process
     "Where several processes train together, they meet here"
     if num_distrib() < 2: yield device; return
-    team = PartialState(cpu=str(device) == 'cpu')
+    team = PartialState(cpu=str(device) == 'cpu', timeout=timedelta(hours=6))      # the first one may have much to read
     yield team.device
     team.destroy_process_group()
 

@@ -9,7 +9,7 @@ __all__ = ['step_flops', 'interleaved', 'ratios', 'thread_times', 'check_threads
 
 # %% ../nbs/21_speed.ipynb #sp06
 from .core import *
-import time, torch
+import time, torch, warnings
 from collections import Counter, defaultdict
 from contextlib import contextmanager
 from copy import deepcopy
@@ -209,11 +209,19 @@ def apart(self:GraphStep, f):
     torch.cuda.current_stream().wait_stream(self.stream)
 
 @patch
+def register(self:GraphStep, graph):
+    "Let the recording know of each random generator"
+    found = {id(v): v for place in self.places for v in place.values() if isinstance(v, torch.Generator)}
+    with warnings.catch_warnings():      # that it is no longer needed
+        warnings.simplefilter('ignore')
+        for o in found.values():
+            if o.device.type == 'cuda': graph.register_generator_state(o)
+
+@patch
 def record(self:GraphStep):
     "A function that does again what a step does on the GPU, and leaves the same tensors in Python"
     graph, before = torch.cuda.CUDAGraph(), _copies(self.places)
-    for v in {id(v): v for place in self.places for v in place.values() if isinstance(v, torch.Generator)}.values():
-        if v.device.type == 'cuda': graph.register_generator_state(v)
+    if hasattr(graph, 'register_generator_state'): self.register(graph)      # newer versions of PyTorch see for themselves
     with torch.cuda.graph(graph, stream=self.stream): self.eager()
     left = _changes(before)
     def replay():
