@@ -120,7 +120,9 @@ def read_history(
     if not file.exists(): raise FileNotFoundError(f"'{run}' is not a run folder: it has no history.csv")
     rows = list(csv.DictReader(file.read_text().splitlines()))
     name = lambda k: dict(fid='fd', fid_ema='fd_ema').get(k, k)      # as older files call them
-    return {name(k): tuple(float(o[k]) for o in rows) for k in (rows[0] if rows else ()) if k not in ('epoch', 'time')}
+    columns = [k for k in (rows[0] if rows else ()) if k not in ('epoch', 'time')]
+    try: return {name(k): tuple(float(o[k]) for o in rows) for k in columns}
+    except (TypeError, ValueError) as e: raise ValueError(f"'{file}' is damaged ({e}): --resume writes it anew") from e
 
 # %% ../nbs/12_signs.ipynb #5ab12ed1
 def plot_signs(
