@@ -224,6 +224,8 @@ def _is_picture(file, types):
     except Exception: return False      # whatever else it is
     return True
 
+def _pictures_in(folder): return any(_is_picture(o, picture_types()) for o in files_below(folder)[0])
+
 def _pages(file, notes):
     "The pages of a TIFF that are as large as its first; others are thumbnails"
     try:
@@ -481,11 +483,11 @@ def _parquet_source(path):
     try: table = pa.concat_tables([pq.read_table(o) for o in files])
     except (pa.ArrowException, OSError) as e:
         raise ValueError(f"'{printable(path)}' cannot be read: {printable(e)}") from e
-    pictures = table[_column(table.column_names, lambda o: _holds_bytes(pa.types, table.schema.field(o).type), path)]
+    pictures = table[_column(table.column_names, lambda o: _has_bytes(pa.types, table.schema.field(o).type), path)]
     notes = _noted('other parquet files', [o for o in every if o not in files])
     return _row_source(len(table), lambda i: pictures[i].as_py(), path.name, notes=notes, **_parquet_labels(table))
 
-def _holds_bytes(types, t):
+def _has_bytes(types, t):
     return types.is_binary(t) or types.is_large_binary(t) or types.is_struct(t) and 'bytes' in [o.name for o in t]
 
 def _parquet_labels(table):
@@ -497,13 +499,15 @@ def _parquet_labels(table):
     return dict(labels=table[label].to_pylist(), classes=names) if names else _numbered(table[label].to_pylist())
 
 # %% ../nbs/20_folders.ipynb #e2f6b107
-def _has(*patterns): return lambda p: p.is_dir() and any(next(p.glob(o), None) for o in patterns)
+def _has(*patterns, test=Path.exists):
+    "A folder with such files, and no pictures: where pictures lie, they are meant"
+    return lambda p: p.is_dir() and any(test(o) for k in patterns for o in p.glob(k)) and not _pictures_in(p)
 def _ends(*suffixes): return lambda p: p.suffix.lower() in suffixes
 
 kinds = { # what data can be → (how it is known, what opens it)
     'hf:NAME of a Hugging Face dataset': (lambda p: str(p).startswith('hf:'), _hub_source),
     'dataset saved to disk': (_has('state.json', 'dataset_dict.json'), _saved_source),
-    'MNIST (idx)': (lambda p: any(map(_idx_dims, [p] if p.is_file() else p.glob('*ubyte*'))), _idx_source),
+    'MNIST (idx)': (lambda p: p.is_file() and _idx_dims(p) or _has('*ubyte*', test=_idx_dims)(p), _idx_source),
     'parquet': (lambda p: _ends('.parquet')(p) or _has('*.parquet', 'data/*.parquet')(p), _parquet_source),
     'npy or npz': (_ends('.npy', '.npz'), _npy_source),
     'folder': (Path.is_dir, _folder_source),
@@ -702,8 +706,6 @@ def folder_dls(
     return image_dls(read_images(path, size, channels, fit, upscale, name), bs, device)
 
 # %% ../nbs/20_folders.ipynb #6814ab17
-def _pictures_in(folder): return any(_is_picture(o, picture_types()) for o in files_below(folder)[0])
-
 def find_dataset(
     words, # all of these must be in the folder's name, in any case
     root='/kaggle/input', # where attached datasets are mounted
