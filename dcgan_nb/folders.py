@@ -384,6 +384,14 @@ def _load_arrays(file):
     except _unreadable as e: raise ValueError(f"'{printable(file)}' cannot be read: {printable(e)}") from e
 
 _first_choice = 'x_train', 'train_images', 'images', 'x', 'data', 'arr_0'
+_label_names = 'y_train', 'train_labels', 'labels', 'label', 'y', 'targets', 'target', 'classes', 'class'
+
+def _label_array(arrays, pictures):
+    "The name of the array with a number or word for each picture: one that is called labels, else the only one"
+    fits = lambda v: v.dtype.kind in 'biuU' and v.ndim and v.size == len(v) == len(arrays[pictures])
+    found = [k for k, v in arrays.items() if k != pictures and fits(v)]
+    named = [k for o in _label_names for k in found if k.lower() == o]
+    return (named or found)[0] if named or len(found) == 1 else None
 
 def _npy_source(file):
     arrays = _load_arrays(file)
@@ -393,10 +401,11 @@ def _npy_source(file):
         have = _some([f'{k} {_shape(v)}' for k, v in arrays.items()], 9)
         raise ValueError(f"'{printable(file)}' has the arrays {have}: which are the pictures? "
                          'Save them under the name images')
-    fits = lambda v: v.dtype.kind in 'iu' and v.size == len(v) == len(arrays[key])
-    labels = next((v.ravel().tolist() for k, v in arrays.items() if k != key and v.ndim and fits(v)), [])
-    notes = _noted('other arrays', [o for o in found if o != key])
-    return array_source(arrays[key], key, notes=notes, **_numbered(labels))
+    label = _label_array(arrays, key)
+    other = [f'{k} {_shape(v)}' for k, v in arrays.items() if k not in (key, label)]
+    hint = '' if label else f', none taken for labels: those are {len(arrays[key])} numbers or words named labels'
+    notes = _noted('labels from the array', [label] if label else []) | _noted('other arrays' + hint, other)
+    return array_source(arrays[key], key, notes=notes, **_numbered(arrays[label].ravel().tolist() if label else []))
 
 # %% ../nbs/20_folders.ipynb #f76ee8b5
 def _open_idx(file):
