@@ -526,6 +526,7 @@ def check_place(
     path, # where pictures should be, or hf:NAME of a Hugging Face dataset
 ): # a `Path`
     "Refuse a place where nothing can be read"
+    if path == '': raise ValueError("the place of the pictures is empty, '': give their folder or file ('.' is the current folder)")
     path = Path(path).expanduser()
     if not path.exists() and not str(path).startswith('hf:'):
         raise FileNotFoundError(f"there is no folder or file '{printable(path)}': check its name")
