@@ -201,18 +201,19 @@ def files_below(
     path, # a folder
 ): # sorted files below it, each once, and notes: what was not looked into → names
     "Every file below a folder, whatever links lead in circles"
-    todo, seen, files, notes = deque([Path(path)]), set(), {}, {}
-    while todo:      # the nearest folders first
-        folder = todo.popleft()
-        if (real := os.path.realpath(folder)) in seen: continue
+    todo, links, seen, files, notes = deque([Path(path)]), deque(), set(), [], {}
+    while todo or links:      # the nearest first, and links last: what they lead to may lie here by itself
+        o = (todo or links).popleft()
+        if (real := os.path.realpath(o)) in seen: _note(notes, 'links to what is here already, not used', o)
+        elif not os.path.isdir(o): files.append(o)
+        else:
+            try: entries = sorted(o.iterdir())
+            except OSError as e: entries = _note(notes, f'unreadable folders ({e.strerror})', o)
+            for e in entries:
+                if e.name.startswith('.') or e.name == '__MACOSX': _note(notes, 'hidden files or folders', e)
+                else: (links if e.is_symlink() else todo).append(e)
         seen.add(real)
-        try: entries = sorted(folder.iterdir())
-        except OSError as e: entries = _note(notes, f'unreadable folders ({e.strerror})', folder)
-        for o in entries:
-            if o.name.startswith('.') or o.name == '__MACOSX': _note(notes, 'hidden files or folders', o)
-            elif os.path.isdir(o): todo.append(o)
-            else: files.setdefault(os.path.realpath(o), o)
-    return sorted(files.values()), notes
+    return sorted(files), notes
 
 def _note(notes, what, name):
     notes.setdefault(what, []).append(str(name))
