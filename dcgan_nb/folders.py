@@ -209,9 +209,9 @@ def files_below(
         else:
             try: entries = sorted(o.iterdir())
             except OSError as e: entries = _note(notes, f'unreadable folders ({e.strerror})', o)
-            for e in entries:
-                if e.name.startswith('.') or e.name == '__MACOSX': _note(notes, 'hidden files or folders', e)
-                else: (links if e.is_symlink() else todo).append(e)
+            for p in entries:
+                if p.name.startswith('.') or p.name == '__MACOSX': _note(notes, 'hidden files or folders', p)
+                else: (links if p.is_symlink() else todo).append(p)
         seen.add(real)
     return sorted(files), notes
 
@@ -298,6 +298,7 @@ def image_files(
 
 # %% ../nbs/20_folders.ipynb #20236452
 _broken_archive = zipfile.BadZipFile, tarfile.TarError, EOFError, RuntimeError, zlib.error, lzma.LZMAError
+_archive_name = re.compile(r'\.(zip|tar|tar\.\w+|t[gbx]z2?)$', re.I)
 
 def unpack_safely(
     file, # a zip or tar, compressed or not
@@ -314,7 +315,8 @@ def unpack_safely(
                     f"that are free in '{folder}': use a larger disk or a smaller archive")
             f.extractall(folder, **({} if is_zip else dict(filter='data')))
     except tarfile.FilterError as e: raise ValueError(f"'{printable(file)}' is not unpacked: {printable(e)}") from e
-    except _broken_archive as e: raise ValueError(f"'{printable(file)}' cannot be unpacked: {printable(e)}") from e
+    except _broken_archive as e:
+        raise ValueError(f"'{printable(file)}' cannot be unpacked ({printable(e)}): download or pack it again") from e
 
 def _archive_source(file):
     home = Path(fastai_path('data'))
@@ -543,6 +545,8 @@ def open_source(
     path = check_place(path)
     read = next((read for fits, read in kinds.values() if fits(path)), None)
     if read: return read(path)
+    if _archive_name.search(path.name):
+        raise ValueError(f"'{printable(path)}' is damaged, no zip or tar can be read from it: download or pack it again")
     raise NotADirectoryError(f"'{printable(path)}' is a file, but of no kind that holds many pictures: "
                              'give the folder that holds the pictures')
 
