@@ -264,13 +264,16 @@ def _parts(holders, folders):
     plain = {o.parent for o in folders if not _part.search(o.name.lower())}
     return folders - {o for o in folders if not _part.search(o.name.lower()) or o in holders and o.parent in plain}
 
-def _classes(files, root):
+def _classes(files, root, notes):
     "The folders that hold the pictures are their classes; by their paths, where several have one name"
     holders = {o.parent for o in files}
     below = {o: [p for p in (*reversed(o.parents), o) if root in p.parents] for o in holders}
     parts = _parts(holders, {p for v in below.values() for p in v})
     paths = {o: tuple(p.name for p in v if p not in parts) for o, v in below.items()}
     apart = set(paths.values())
+    if () in apart and len(apart) > 2:
+        loose = list(dict.fromkeys(str(o) for o in files if not paths[o.parent]))
+        notes['pictures beside the class folders, so nothing has a class: move them into one of these, or away'] = loose
     if len(apart) < 2 or () in apart: return [], None
     start = -1 if len({v[-1] for v in apart}) == len(apart) else 0
     names = sorted('/'.join(v[start:]) for v in apart)
@@ -282,7 +285,7 @@ def _folder_source(path):
     if not items:
         found = f' ({_told(notes)})' if notes else ''
         raise FileNotFoundError(f"'{printable(path)}' holds no pictures{found}: give a folder that does")
-    classes, labels = _classes([o for o, _ in items], path)
+    classes, labels = _classes([o for o, _ in items], path, notes)
     names = [str(o) + (f' page {i + 1}' if i else '') for o, i in items]
     return PictureSource(items, lambda o: open_picture(*o), names, notes, labels, classes)
 
