@@ -273,7 +273,7 @@ def _classes(files, root, notes):
     apart = set(paths.values())
     if () in apart and len(apart) > 2:
         loose = list(dict.fromkeys(str(o) for o in files if not paths[o.parent]))
-        notes['pictures beside the class folders, so nothing has a class: move them into one of these, or away'] = loose
+        notes['pictures beside the class folders, so nothing has a class (without them it would)'] = loose
     if len(apart) < 2 or () in apart: return [], None
     start = -1 if len({v[-1] for v in apart}) == len(apart) else 0
     names = sorted('/'.join(v[start:]) for v in apart)
@@ -322,9 +322,12 @@ def unpack_safely(
         raise ValueError(f"'{printable(file)}' cannot be unpacked ({printable(e)}): download or pack it again") from e
 
 def _archive_source(file):
-    home = Path(fastai_path('data'))
-    home.mkdir(parents=True, exist_ok=True)
-    folder = tempfile.TemporaryDirectory(prefix='unpacked-', dir=home)
+    try:
+        (home := Path(fastai_path('data'))).mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(prefix='unpacked-', dir=home)
+    except OSError as e: raise OSError(
+        f"'{printable(file)}' is unpacked in fastai's data folder, where nothing can be written ({printable(e)}): "
+        'make it writable, or unpack the archive yourself and give the folder') from e
     shown = lambda names: [o.replace(folder.name, str(file)) for o in names]
     try:
         unpack_safely(file, folder.name)
