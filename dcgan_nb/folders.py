@@ -501,11 +501,11 @@ def _parquet_source(path):
     try: table = pa.concat_tables([pq.read_table(o) for o in files])
     except (pa.ArrowException, OSError) as e:
         raise ValueError(f"'{printable(path)}' cannot be read: {printable(e)}") from e
-    pictures = table[_column(table.column_names, lambda o: _has_bytes(pa.types, table.schema.field(o).type), path)]
+    pictures = table[_column(table.column_names, lambda o: _holds_bytes(pa.types, table.schema.field(o).type), path)]
     notes = _noted('other parquet files', [o for o in every if o not in files])
     return _row_source(len(table), lambda i: pictures[i].as_py(), path.name, notes=notes, **_parquet_labels(table))
 
-def _has_bytes(types, t):
+def _holds_bytes(types, t):
     return types.is_binary(t) or types.is_large_binary(t) or types.is_struct(t) and 'bytes' in [o.name for o in t]
 
 def _parquet_labels(table):
@@ -535,7 +535,7 @@ def check_place(
     path, # where pictures should be, or hf:NAME of a Hugging Face dataset
 ): # a `Path`
     "Refuse a place where nothing can be read"
-    if path == '': raise ValueError("the place of the pictures is empty, '': give their folder or file ('.' is the current folder)")
+    if path == '': raise ValueError("the place of the pictures is empty, '': give a folder or file, '.' for this folder")
     path = Path(path).expanduser()
     if not path.exists() and not str(path).startswith('hf:'):
         raise FileNotFoundError(f"there is no folder or file '{printable(path)}': check its name")
