@@ -74,7 +74,7 @@ def command(f):
     @wraps(f)
     def _f(*args, **kwargs):
         from_shell = os.path.basename(sys.argv[0]).startswith(f.__name__) and not (args or kwargs)
-        return run_command(_f) if from_shell else f(*args, **kwargs)
+        return run_command(f) if from_shell else f(*args, **kwargs)
     return _f
 
 # %% ../nbs/43_commands.ipynb #cm10
