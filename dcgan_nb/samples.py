@@ -31,6 +31,21 @@ fastprogress, latents = lazy('fastprogress'), lazy('dcgan_nb.latents')
 _parts = dict(png=64, npz=6400, webdataset=6400)     # pictures that are written together
 _ours = re.compile(r'generated_\d+\.png|samples_[\d-]+\.(npz|tar)|grid\.png')
 
+def _whole(file):
+    "Whether a file is there to its end: a power cut may have left less, or nothing"
+    if not file.exists(): return False
+    with file.open('rb') as f:
+        size = f.seek(0, 2)
+        f.seek(max(0, size - 1024))
+        end = f.read()
+    return dict(png=end.endswith(b'IEND\xaeB`\x82'), npz=end[-22:-18] == b'PK\5\6',
+                tar=end == bytes(1024) and size % 10240 == 0)[file.suffix[1:]]
+
+def _count(files):
+    "How many pictures are in files of such names"
+    spans = [re.findall(r'\d+', o) for o in files if o != 'grid.png']
+    return sum(int(o[1]) - int(o[0]) + 1 if len(o) > 1 else 1 for o in spans)
+
 def _names(format, a, b):
     "Files of the pictures from a to b; an archive says which it holds"
     if format == 'png': return [f'generated_{i+1}.png' for i in range(a, b)]
@@ -61,19 +76,31 @@ def _packed(format, a, x):
 def _digest(*tensors):
     return hashlib.sha256(b''.join(o.cpu().contiguous().numpy().tobytes() for o in tensors)).hexdigest()[:16]
 
+def _earlier(out):
+    "What `samples.json` says of the set in a folder; a folder that holds anything else is refused"
+    if out.exists() and not out.is_dir(): raise FileExistsError(f"'{out}' is a file: choose another folder")
+    if (run := next((o for o in (out, *out.absolute().parents) if (o/'card.json').exists()), None)):
+        raise FileExistsError(f"'{out}' is in the folder of a run, '{run}': choose a folder outside")
+    here = sorted(o.name for o in out.iterdir() if o.name[0] != '.') if out.exists() else []
+    try: about = json.loads((out/'samples.json').read_text())
+    except (OSError, ValueError): about = None
+    if isinstance(about, dict) and 'latents' in about: return about
+    if here:
+        raise FileExistsError(f"'{out}' holds {here[0]}, which is not of a set of samples: choose another folder")
+
 def _own_folder(out, about, names):
     "Keep the files of this set that are wanted, and remove those of another"
-    file = out/'samples.json'
-    if out.exists() and not out.is_dir(): raise FileExistsError(f"'{out}' is a file: choose another folder")
-    here = [o for o in out.iterdir() if _ours.fullmatch(o.name)] if out.exists() else []
-    if here and not file.exists():
-        raise FileExistsError(f"'{out}' holds {here[0].name}, which is not of a set of samples: choose another folder")
+    was, new = _earlier(out), _count(names)
     try: out.mkdir(parents=True, exist_ok=True)
     except OSError as e: raise OSError(f"'{out}' cannot be made ({e.strerror}): choose another folder") from e
-    same = file.exists() and file.read_text() == about
+    here = [o for o in out.iterdir() if _ours.fullmatch(o.name)] if was else []
+    differs, had = [k for k in about if was and was.get(k) != about[k] and k != 'origin'], _count(o.name for o in here)
+    if had > new or had and set(differs) - {'format'}:
+        of = f" of {was['origin']}" if was.get('origin') else ''
+        print(f"'{out}' held {had:,} picture{'s'*(had > 1)}{of}: replaced by {new:,}")
     for o in here:
-        if not same or o.name not in names: o.unlink()
-    write_whole(file, about.encode())
+        if differs or o.name not in names: o.unlink()
+    write_whole(out/'samples.json', json.dumps(about).encode())
 
 def check_tau(
     tau, # the largest number that a latent may have, or None
@@ -118,9 +145,10 @@ def save_samples(self:Generator,
     out, size, net = Path(out).expanduser(), _parts[format], self.frozen()
     seed = int(np.random.default_rng().integers(2**63)) if seed is None and z is None else seed
     which = int(seed) if z is None else _digest(z[:n])
-    about = dict(generator=_digest(*net.state_dict().values()), latents=which, tau=tau, format=format)
+    about = dict(generator=_digest(*net.state_dict().values()), latents=which, tau=tau, format=format,
+                 origin=getattr(net, 'origin', None))
     names = [_names(format, a, min(a + size, n)) for a in range(0, n, size)]
-    _own_folder(out, json.dumps(about), {o for part in names for o in part} | {'grid.png'})
+    _own_folder(out, about, {o for part in names for o in part} | {'grid.png'})
     parts = zip(names, _batches(n, size, net.nz, seed, z))
     if n > 1000 and on_screen():      # the bar prints even where it shows nothing
         parts = fastprogress.progress_bar(parts, total=len(names))
@@ -131,7 +159,7 @@ def save_samples(self:Generator,
 def _write_part(net, out, format, a, names, z):
     "Draw and write what is missing of a part; the first one makes the grid too"
     n = int(names[-1].split('-')[-1].split('.')[0]) - a if format != 'png' else len(names)
-    done = all((out/o).exists() and (out/o).stat().st_size for o in names)     # … which a power cut may have emptied
+    done = all(_whole(out/o) for o in names)
     if done and a: return
     x = net.draw(z[:64] if done else z, 64).cpu()[:n]
     if not a: write_whole(out/'grid.png', _png(x[:64], None, min(8, n)), sync=False)
