@@ -47,6 +47,8 @@ def image_grid(
     scale:int|None=None, # enlargement; by default the grid becomes about 512 pixels wide
 ): # a PIL image
     "Lay a batch out as one picture"
+    if not len(x): raise ValueError('there are no pictures to lay out: give one at least')
+    if cols < 1: raise ValueError(f'cols={cols}: give 1 picture in a row, or more')
     x = (x if x.dtype == torch.uint8 else from_range(x)).detach().cpu()
     if x.shape[1] not in (1, 3, 4): x = x[:, :1]     # no colors: show the first channel
     grid = _tiled(torch.Tensor(x).byte(), cols)

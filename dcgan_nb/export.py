@@ -82,7 +82,10 @@ def check_export(
     atol:float=1e-4, # the largest difference that is let through; pictures span [-1, 1]
 ): # the largest difference
     "Compare an exported file with the generator, for several batch sizes"
-    return _compare(generator, _runners[Path(file).suffix](Path(file).read_bytes()), file, atol)
+    file = Path(file).expanduser()
+    if file.suffix not in _runners: raise ValueError(f"'{file}' cannot be compared: give a file that ends in .onnx or .pt2")
+    if not file.is_file(): raise FileNotFoundError(f"there is no file '{file}': check its name")
+    return _compare(generator, _runners[file.suffix](file.read_bytes()), file, atol)
 
 def _checked(generator, name):
     "The bytes for a file of this name, and the largest difference: None where the checker is not installed"
@@ -92,18 +95,27 @@ def _checked(generator, name):
     return data, _compare(generator, _runners[suffix](data), name) if checks else None
 
 # %% ../nbs/41_export.ipynb #bbaffdc1
+def _new(file):
+    "Refuse a file that exists, or that cannot be written, before any work is done"
+    file = Path(file).expanduser()
+    if file.exists(): raise FileExistsError(f"'{file}' exists: choose another name, or remove it")
+    if file.parent.is_dir() and os.access(file.parent, os.W_OK): return file
+    raise NotADirectoryError(f"'{file}' could not be written: '{file.parent}' is no folder that may be written to")
+
 def to_onnx(
     generator:Generator, # in any mode, on any device
-    file, # where to write
+    file, # where to write; a new name
 ): # `file` as a `Path`
     "Write an ONNX file, checked and whole: 'z' (b×latent) in, 'pictures' (b×c×h×w in [-1, 1]) out"
+    file = _new(file)
     return write_whole(file, _checked(generator, 'generator.onnx')[0])
 
 def to_program(
     generator:Generator, # in any mode, on any device
-    file, # where to write
+    file, # where to write; a new name
 ): # `file` as a `Path`
     "Write a `torch.export` program, checked and whole: load it with `torch.export.load(file).module()`"
+    file = _new(file)
     return write_whole(file, _checked(generator, 'generator.pt2')[0])
 
 # %% ../nbs/41_export.ipynb #a7fffa48

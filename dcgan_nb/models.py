@@ -97,6 +97,12 @@ def sample_z(
 # %% ../nbs/08_models.ipynb #3411e63b
 def _block(conv, act): return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), act)
 
+def _finite(z):
+    "Latents as 32-bit numbers; one that is none would be drawn black"
+    z = torch.as_tensor(z).float()
+    if not z.isfinite().all(): raise ValueError('these latents hold nan or infinite numbers: give finite ones')
+    return z
+
 class Generator(nn.Module):
     "DCGAN's generator (1511.06434, section 3): b×nz latents to b×c×h×w pictures in [-1, 1]"
     def __init__(self,
@@ -127,7 +133,7 @@ class Generator(nn.Module):
     ): # yields b×c×h×w in [-1, 1], on the network's device
         "What the frozen network makes of latents, a batch at a time"
         net, device = self.frozen(), next(self.parameters()).device
-        for o in z.split(bs): yield net(o.to(device))
+        for o in _finite(z).split(bs): yield net(o.to(device))
 
     def draw(self,
         z:torch.Tensor, # n×nz latents, on any device
