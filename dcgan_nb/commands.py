@@ -14,7 +14,7 @@ __all__ = ['run_command', 'command', 'pixels', 'dcgan_train', 'dcgan_sample', 'd
            'dcgan_export', 'dcgan_checks']
 
 # %% ../nbs/43_commands.ipynb #cm05
-import os, re, sys
+import os, re, shlex, sys
 from argparse import ArgumentParser, ArgumentTypeError, HelpFormatter
 from contextlib import suppress
 from dataclasses import fields
@@ -49,6 +49,8 @@ def _parser(f):
         parser.add_argument(name, **how)
     return parser
 
+_may_be_empty = [o.name for o in fields(Recipe) if o.default == '']      # '' is a value of these
+
 def run_command(
     f, # one of the functions below
     words:list|None=None, # what stands behind its name; by default what the shell gave
@@ -61,7 +63,7 @@ def run_command(
     parser.error = lambda why: sys.exit(f'{name}: {why}. All flags: {name} --help')
     args = vars(parser.parse_args([re.sub('^--[a-z_0-9]+', lambda o: o[0].replace('_', '-'), o) for o in words]))
     for k, v in args.items():
-        if v == '' or v == ['']: parser.error(f"{k.replace('_', '-')} is empty: give a value, or leave it out")
+        if v in ('', ['']) and k not in _may_be_empty: parser.error(f"{k.replace('_', '-')} is empty: give a value, or leave it out")
     try: f(**args)
     except (OSError, ValueError, ArithmeticError, ImportError) as e:
         sys.exit(f'{name}: ' + str(e).split('\n\t')[-1])    # fastai puts the callback's name before
@@ -89,7 +91,7 @@ def _flag(field):
     kind = pixels if field.name == 'size' else field.type
     more = {k: v for k, v in field.metadata.items() if k == 'choices'}
     if kind is bool: kind, more = None, dict(action='store_const', const=True)
-    kind = Annotated[kind, field.metadata['help'], more]
+    kind = Annotated[kind, field.metadata['help'] + (", '' for none" if field.default == '' else ''), more]
     return Parameter(field.name, Parameter.KEYWORD_ONLY, default=None, annotation=kind)
 
 def _recipe_flags(f):
@@ -104,6 +106,11 @@ def _words(**kwargs):
     text = lambda v: 'x'.join(map(str, v)) if isinstance(v, tuple) else str(v)
     flags = [(f'--{k}', v) for k, v in kwargs.items() if v is not None and v is not False]
     return [o for k, v in flags for o in ([k] if v is True else [k, text(v)])]
+
+def _check_device(device):
+    "Refuse a device that computes nothing, such as torch's meta"
+    if device is None or re.fullmatch('cpu|cuda(:[0-9]+)?|mps', str(device)): return
+    raise ValueError(f'--device {device}: choose from cpu, cuda, cuda:1 (one of several GPUs) and mps, or leave it out')
 
 def _check_asked(recipe, data, out, overwrite, resume, change, init_from, save_every, **changes):
     "Refuse a wrong recipe or no pictures once, and not in each process"
@@ -172,8 +179,12 @@ def dcgan_train(
     **changes
 ):
     "Train a DCGAN and keep the run. Flags from --size on replace what the recipe says; sizes are height x width."
+    _check_device(device)
+    if recipe and recipe not in RECIPES and os.path.exists(path := os.path.expanduser(recipe)):
+        what = 'folder' if os.path.isdir(path) else 'file'
+        raise ValueError(f"'{recipe}' is a {what} and no recipe: train on it with --data {shlex.quote(recipe)}")
     if data and not recipe:
-        out = out or 'runs/folder'
+        out = os.path.expanduser(out or 'runs/folder')
         if not (resume and os.path.exists(os.path.join(out, 'card.json'))): recipe = 'folder'
     kwargs = dict(recipe=recipe, data=data, out=out, device=device, overwrite=overwrite, resume=resume,
                   change=change, init_from=init_from, save_every=save_every, **changes)
@@ -194,6 +205,7 @@ _format, _features = map(_one_of, ('png npz webdataset', 'cifar10 imagenet incep
 def _read_latents(file, nz):
     "Latents from a .npy file"
     import numpy as np, torch
+    file = os.path.expanduser(file)
     wanted = f'this generator takes a .npy file of finite numbers of shape n×{nz}'
     try: z = np.load(file, allow_pickle=False)
     except Exception as e: raise ValueError(f"'{file}' cannot be read as latents ({e}): {wanted}") from e
@@ -218,6 +230,14 @@ def _of_class(net, run, label):
     if not hasattr(net, 'classes'): raise ValueError(f"'{run}' was trained without --labels: leave --label out")
     return net.only(label)
 
+def _check_file(file):
+    "Refuse a file that cannot be written, before any work is done"
+    folder = os.path.dirname(file) or '.'
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"'{file}' cannot be written: there is no folder '{folder}', make it")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"'{file}' cannot be written: make '{folder}' a folder that you may write to")
+
 def _check_drawing(n, seed, out, format, walk, latents):
     "Refuse what cannot be drawn, before anything is loaded"
     if n is not None and n < 1: raise ValueError(f'--n {n}: ask for at least one picture')
@@ -229,15 +249,15 @@ def _check_drawing(n, seed, out, format, walk, latents):
     name = out or 'walk.gif'
     if not name.endswith(('.gif', '.mp4')): raise ValueError(
         f"'{name}' is neither .gif nor .mp4: give it such an ending")
-    if not os.path.isdir(os.path.dirname(name) or '.'):
-        raise FileNotFoundError(f"'{name}' cannot be written: there is no folder '{os.path.dirname(name)}', make it")
+    if os.path.exists(name): raise FileExistsError(f"'{name}' exists: choose another name with --out, or remove it")
+    _check_file(name)
 
 @command
 def dcgan_sample(
     run:_source, # what to draw with
     n:int=None, # how many pictures, in a film in each frame (default: 5, or all of --latents)
     seed:int=0, # the same seed gives the same pictures
-    out:str=None, # where to write (default: the folder samples; for a film walk.gif)
+    out:str=None, # where to write (default: the folder samples, whose earlier set is replaced; for a film walk.gif)
     format:_format='png', # png is one file for each picture, the others one for 6,400
     which:_which='best', # of a run's generators: best is the best one measured, or the last where none was
     walk:int=None, # make a film of so many frames instead: a .gif, or an .mp4 where imageio[ffmpeg] is installed
@@ -249,6 +269,7 @@ def dcgan_sample(
     from dcgan_nb.samples import check_tau     # and generators get `save_samples`
     from dcgan_nb.models import sample_z
     from dcgan_nb.run import load_generator
+    out = out and os.path.expanduser(out)
     _check_drawing(n, seed, out, format, walk, latents)
     net = _of_class(load_generator(run, which), run, label)
     check_tau(truncation)
@@ -280,7 +301,17 @@ def dcgan_evaluate(
     "Measure a run's pictures against real ones; write metrics.json. Needs the run's own pictures, 258 at least."
     from dcgan_nb.recipes import evaluate_run
     if n < 1: raise ValueError(f'--n {n}: ask for more than 128 pictures')
-    result = evaluate_run(run, n, which, features, data, device)
+    _check_device(device)
+    run = os.path.expanduser(run)
+    if os.path.isdir(run): _check_file(os.path.join(run, 'metrics.json'))
+    try: result = evaluate_run(run, n, which, features, data, device)
+    except ValueError as e:
+        from dcgan_nb.run import read_card
+        few = re.match('([0-9]+) pictures are too few for ([0-9]+) features', str(e))
+        if not few or int(few[1]) == n: raise
+        need, have = 2*int(few[2]) + 2, read_card(run)['data']['images']
+        raise ValueError(f"'{run}' was trained on {have} pictures, and half of them are too few to measure: "
+                         f'train on {need} at least') from e
     print(f"Measured: {result['protocol']['origin']}\n\n{result._repr_markdown_()}")
     return result
 
@@ -303,6 +334,7 @@ def compare_runs(
     settings = pd.DataFrame(what, dtype=object)
     return pd.DataFrame(rows).set_index('run'), settings[settings.astype(str).nunique(axis=1) > 1]
 
+_head = '<!doctype html><meta charset="utf-8"><title>Runs</title>'
 _style = 'body{font-family:sans-serif;margin:2em} td,th{padding:.3em .8em;text-align:left} figure{display:inline-block}'
 _figure = '<figure><img src="data:image/png;base64,{}" alt="the last grid"><figcaption>{}</figcaption></figure>'
 
@@ -312,17 +344,27 @@ def _page(runs, tables):
     from html import escape
     grids = [(o.path, b64encode(o.grids[-1].read_bytes()).decode()) for o in runs if o.grids]
     body = [o.to_html(border=0) for o in tables] + [_figure.format(png, escape(str(path))) for path, png in grids]
-    return f'<!doctype html><meta charset="utf-8"><title>Runs</title><style>{_style}</style>' + ''.join(body) + '\n'
+    return f'{_head}<style>{_style}</style>' + ''.join(body) + '\n'
+
+def _check_page(file):
+    "Refuse to replace what is no page of ours, and what cannot be written"
+    _check_file(file)
+    if not os.path.exists(file): return file
+    if os.path.isfile(file):
+        with open(file, 'rb') as f:
+            if f.read(len(_head)) == _head.encode(): return file
+    raise FileExistsError(f"'{file}' exists and is no page of dcgan_runs: choose another name with --html, or remove it")
 
 @command
 def dcgan_runs(
     runs:Annotated[str, dict(opt=False, nargs='*')]=None, # runs to compare, or a folder that holds runs (default: runs)
-    html:str=None, # also write a page with the last grid of each run
+    html:str=None, # also write a page with the last grid of each run; an earlier page of that name is replaced
 ):
     "List runs, or compare them: settings that differ, best FD and its epoch, seconds. Needs no pictures."
     from dcgan_nb.core import write_whole
     from dcgan_nb.run import Run
-    runs = [runs] if isinstance(runs, str) else runs or ['runs']
+    runs = [*map(os.path.expanduser, [runs] if isinstance(runs, str) else runs or ['runs'])]
+    if html: html = _check_page(os.path.expanduser(html))
     is_run = lambda o: os.path.exists(os.path.join(o, 'card.json'))
     found = [Run(o) for o in runs] if len(runs) > 1 or is_run(runs[0]) else Run.all(runs[0])
     if not found: raise FileNotFoundError(f"there are no runs in '{runs[0]}': give their folder, or the folders of some")
@@ -342,7 +384,6 @@ def dcgan_export(
 ):
     "Take a trained generator elsewhere: to ONNX, to torch.export, or to a web page. Needs no pictures."
     from dcgan_nb.export import export_run
-    import shlex
     if isinstance(run, list) and len(run) == 1: run = run[0]
     out, worst = export_run(run, out, overwrite, which)
     differs = f'which differs from the generator by {worst or 0:.1g} at most'
