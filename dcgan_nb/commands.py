@@ -63,7 +63,8 @@ def run_command(
     parser.error = lambda why: sys.exit(f'{name}: {why}. All flags: {name} --help')
     args = vars(parser.parse_args([re.sub('^--[a-z_0-9]+', lambda o: o[0].replace('_', '-'), o) for o in words]))
     for k, v in args.items():
-        if v in ('', ['']) and k not in _may_be_empty: parser.error(f"{k.replace('_', '-')} is empty: give a value, or leave it out")
+        if v in ('', ['']) and k not in _may_be_empty:
+            parser.error(f"{k.replace('_', '-')} is empty: give a value, or leave it out")
     try: f(**args)
     except (OSError, ValueError, ArithmeticError, ImportError) as e:
         sys.exit(f'{name}: ' + str(e).split('\n\t')[-1])    # fastai puts the callback's name before
@@ -353,7 +354,7 @@ def _check_page(file):
     if os.path.isfile(file):
         with open(file, 'rb') as f:
             if f.read(len(_head)) == _head.encode(): return file
-    raise FileExistsError(f"'{file}' exists and is no page of dcgan_runs: choose another name with --html, or remove it")
+    raise FileExistsError(f"'{file}' exists and is no page of dcgan_runs: choose another name, or remove it")
 
 @command
 def dcgan_runs(

@@ -83,7 +83,8 @@ def check_export(
 ): # the largest difference
     "Compare an exported file with the generator, for several batch sizes"
     file = Path(file).expanduser()
-    if file.suffix not in _runners: raise ValueError(f"'{file}' cannot be compared: give a file that ends in .onnx or .pt2")
+    if file.suffix not in _runners:
+        raise ValueError(f"'{file}' cannot be compared: give a file that ends in .onnx or .pt2")
     if not file.is_file(): raise FileNotFoundError(f"there is no file '{file}': check its name")
     return _compare(generator, _runners[file.suffix](file.read_bytes()), file, atol)
 
@@ -95,7 +96,7 @@ def _checked(generator, name):
     return data, _compare(generator, _runners[suffix](data), name) if checks else None
 
 # %% ../nbs/41_export.ipynb #bbaffdc1
-def _new(file):
+def _new_file(file):
     "Refuse a file that exists, or that cannot be written, before any work is done"
     file = Path(file).expanduser()
     if file.exists(): raise FileExistsError(f"'{file}' exists: choose another name, or remove it")
@@ -107,7 +108,7 @@ def to_onnx(
     file, # where to write; a new name
 ): # `file` as a `Path`
     "Write an ONNX file, checked and whole: 'z' (b×latent) in, 'pictures' (b×c×h×w in [-1, 1]) out"
-    file = _new(file)
+    file = _new_file(file)
     return write_whole(file, _checked(generator, 'generator.onnx')[0])
 
 def to_program(
@@ -115,7 +116,7 @@ def to_program(
     file, # where to write; a new name
 ): # `file` as a `Path`
     "Write a `torch.export` program, checked and whole: load it with `torch.export.load(file).module()`"
-    file = _new(file)
+    file = _new_file(file)
     return write_whole(file, _checked(generator, 'generator.pt2')[0])
 
 # %% ../nbs/41_export.ipynb #a7fffa48
