@@ -23,7 +23,7 @@ from functools import partial, wraps
 from inspect import Parameter, signature
 from shutil import get_terminal_size
 from typing import Annotated, get_args, get_origin
-from .recipe import RECIPES, Recipe, get_recipe
+from .recipe import RECIPES, Recipe
 
 # %% ../nbs/43_commands.ipynb #cm08
 def _argument(k, v):
@@ -114,9 +114,10 @@ def _check_device(device):
     raise ValueError(f'--device {device}: choose from cpu, cuda, cuda:1 (one of several GPUs) and mps, or leave it out')
 
 def _check_asked(recipe, data, out, overwrite, resume, change, init_from, save_every, **changes):
-    "Refuse a wrong recipe or no pictures once, and not in each process"
-    from dcgan_nb.folders import check_place
-    get_recipe(recipe or 'digits', **changes)
+    "Refuse what cannot be once, and not in each process"
+    from dcgan_nb.recipes import _plan, check_place, save_interval
+    save_interval(save_every)
+    _plan(recipe, data, out, overwrite, resume, change, init_from, changes)
     if data: check_place(data)
 
 def _launch(nproc, recipe, device, **kwargs):
@@ -144,7 +145,7 @@ def _launch(nproc, recipe, device, **kwargs):
 _left = {
     'data.png': 'pictures as the networks saw them', 'samples': 'grids of generated pictures',
     'DC-GAN.gif': 'the grids as a film', 'losses.png': 'losses and vital signs',
-    'history.csv': 'the same in numbers, and the distances', 'skipped.csv': 'files that could not be used',
+    'history.csv': 'the same in numbers, and the distances', 'skipped.csv': 'files that were not used, or not as they are',
     'best': 'the best generator', 'generator': 'the last generator',
     'generator_ema': 'the generator with averaged weights', 'card.json': 'what was done, on what, with what'}
 
@@ -184,9 +185,6 @@ def dcgan_train(
     if recipe and recipe not in RECIPES and os.path.exists(path := os.path.expanduser(recipe)):
         what = 'folder' if os.path.isdir(path) else 'file'
         raise ValueError(f"'{recipe}' is a {what} and no recipe: train on it with --data {shlex.quote(recipe)}")
-    if data and not recipe:
-        out = os.path.expanduser(out or 'runs/folder')
-        if not (resume and os.path.exists(os.path.join(out, 'card.json'))): recipe = 'folder'
     kwargs = dict(recipe=recipe, data=data, out=out, device=device, overwrite=overwrite, resume=resume,
                   change=change, init_from=init_from, save_every=save_every, **changes)
     if nproc < 1: raise ValueError(f'--nproc {nproc}: give 1 or more processes, or leave it out')
@@ -329,8 +327,8 @@ def compare_runs(
         fd, seconds = ('-' if v is None else f'{v:{form}}' for v, form in ((best['fd'], '.3g'), (s['seconds'], '.0f')))
         rows.append({k: s[k] for k in ('run', 'recipe', 'state')} |
                     dict(epochs=f"{s['epochs']} of {s['of'] or '?'}", best_fd=fd, at_epoch=best['epoch'], seconds=seconds))
-    data = lambda o: f"{o['name']}, {o['images']} ({o['fingerprint']})"
-    what = {k: c['settings'] | dict(data=data(c['data']), changed=leg_words(c.get('legs', [])),
+    pictures = lambda o: f"{o['images']} ({o['fingerprint']})"
+    what = {k: c['settings'] | dict(data=c['data']['name'], pictures=pictures(c['data']), changed=leg_words(c.get('legs', [])),
                                        init_from=c.get('init_from', {}).get('path')) for k, c in cards.items()}
     settings = pd.DataFrame(what, dtype=object)
     return pd.DataFrame(rows).set_index('run'), settings[settings.astype(str).nunique(axis=1) > 1]
@@ -372,7 +370,7 @@ def dcgan_runs(
     how, settings = compare_runs(found)
     print(how.to_string())
     if len(runs) > 1: print(f"\nWhat differs:\n{settings.to_string() if len(settings) else 'nothing'}")
-    if 'data' in settings.index: print('They were trained on different pictures, so their FD cannot be compared.')
+    if 'pictures' in settings.index: print('They were trained on different pictures, so their FD cannot be compared.')
     if html: print(f'\nWrote {write_whole(html, _page(found, (how, settings)).encode(errors="backslashreplace"))}')
 
 # %% ../nbs/43_commands.ipynb #cm33

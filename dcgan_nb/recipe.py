@@ -122,7 +122,7 @@ _fields = [o.name for o in fields(Recipe)]
 def _named(name, names):
     "A name that is not there, with the nearest one that is"
     near = difflib.get_close_matches(name, names, 1)
-    return f"'{name}'" + (f": did you mean '{near[0]}'?" if near else '') + f" There are {', '.join(names)}"
+    return f"'{name}'" + (f": did you mean '{near[0]}'?" if near else ':') + f" There are {', '.join(names)}"
 
 def _check_idle(r, changes):
     "Refuse what is asked for and would do nothing"

@@ -34,7 +34,7 @@ from .latents import SampleGrid
 from .metrics import ImageNetFeatures, cifar10_features, evaluate, inception_features
 from .follow import EMA, BestGenerator
 from .labels import class_shares, labeled_learner
-from .folders import cars_dls, cifar10_dls, folder_dls, read_images
+from .folders import cars_dls, cifar10_dls, check_place, folder_dls, read_images
 from .speed import check_threads
 from .devices import shard
 from .checkpoint import History, fingerprint, save_interval

@@ -97,7 +97,7 @@ def _own_folder(out, about, names):
     differs, had = [k for k in about if was and was.get(k) != about[k] and k != 'origin'], _count(o.name for o in here)
     if had > new or had and set(differs) - {'format'}:
         of = f" of {was['origin']}" if was.get('origin') else ''
-        print(f"'{out}' held {had:,} picture{'s'*(had > 1)}{of}: replaced by {new:,}")
+        print(f"'{out.name}' held {had:,} picture{'s'*(had > 1)}{of}: replaced by {new:,}")
     for o in here:
         if differs or o.name not in names: o.unlink()
     write_whole(out/'samples.json', json.dumps(about).encode())
