@@ -46,13 +46,12 @@ def _flip(x, rng): return torch.where(_each(x, rng) < 0.5, x.flip(-1), x)
 
 def _shift(x, rng):
     "By whole pixels, up to an eighth of the picture; gray comes in from outside"
-    theta = torch.eye(2, 3, device=x.device).repeat(len(x), 1, 1)
-    for i, n in enumerate((x.shape[3], x.shape[2])):
-        pixels = (_each(x.float(), rng).flatten() * (2*(n//8) + 1)).floor() - n//8
-        theta[:, i, 2] = pixels * 2/n       # affine grids are two units wide
-    with torch.autocast(x.device.type, enabled=False):      # 16 bits are too few to tell 256 columns apart
-        grid = F.affine_grid(theta, x.shape, align_corners=False)
-        return F.grid_sample(x.float(), grid, mode='nearest', align_corners=False).to(x.dtype)
+    x32, (h, w) = x.float(), x.shape[2:]      # 16 bits are too few to tell 256 columns apart
+    def places(n):
+        pixels = (_each(x32, rng).flatten(1) * (2*(n//8) + 1)).floor() - n//8
+        return (2*torch.arange(n, device=x.device) + 1 + 2*pixels) / n - 1       # a grid goes from -1 to 1
+    across, down = places(w)[:, None].expand(-1, h, -1), places(h)[..., None].expand(-1, -1, w)
+    return F.grid_sample(x32, torch.stack([across, down], -1), mode='nearest', align_corners=False).to(x.dtype)
 
 def _cutout(x, rng):
     "A window of half the height and width becomes gray; its center may lie anywhere"
