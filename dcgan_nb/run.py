@@ -272,8 +272,11 @@ def pictures(self:Run,
 ): # what `read_images` takes, or None for the recipe's dataset
     "What was given, or else the pictures that the run was trained on"
     own = self.data_folder
-    if data is not None or not own or own.startswith('hf:') or Path(own).exists(): return own if data is None else data
-    raise FileNotFoundError(f"the pictures of the run '{self.path}' are no longer in '{own}': say where with --data")
+    if data is not None or not own: return data
+    try: folders.check_place(own)
+    except FileNotFoundError as e: raise FileNotFoundError(
+        f"the pictures of the run '{self.path}' are no longer in '{own}': say where with --data") from e
+    return own
 
 @patch(as_prop=True)
 def asked_device(self:Run):
